@@ -1,0 +1,110 @@
+# Copyright: (c) 2026, The constellation.opennebula team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What can go wrong, on demand: power, network, units, replication sources, the BMC. None of it needs ssh."""
+from __future__ import annotations
+
+import re
+import time
+
+from podman import LabError, podman, run
+
+BMC_FAULTS = ("deny", "hang", "stuck", "slow")
+
+
+# -- power -------------------------------------------------------------------------------------------------------------
+def power(lab, name, verb):
+    """Do what the button on the machine's front does; return 'on' or 'off'."""
+    container = lab.node(name).container
+    if verb == "off":
+        kill(lab, name)
+    elif verb == "on":
+        for attempt in range(20):                        # a killed container is still being cleaned up for a moment
+            done = run("podman", "--runtime", "runc", "start", container, check=False)
+            if done.returncode == 0:
+                break
+            time.sleep(0.25)
+        else:
+            raise LabError(f"{name} does not power on: {done.stderr.strip()}")
+    return "on" if lab.states().get(container) == "running" else "off"
+
+
+def kill(lab, name):
+    """Cut the power: SIGKILL to the container's init takes every process with it, nothing is told or flushed."""
+    if lab.states().get(lab.node(name).container) == "running":
+        podman("kill", "--signal", "KILL", lab.node(name).container)
+
+
+# -- network -----------------------------------------------------------------------------------------------------------
+# A node is cut at the bridge, by MAC: ARP is cut as well as IP, the host still gets in by ssh, and unlike rules inside the
+# node the cut stays while the node is fenced and powered on again, as a dead switch port would.
+def _table(lab):
+    return "lab_" + re.sub(r"\W", "_", lab.plan.name)
+
+
+def cut_macs(lab):
+    """Return the MACs that are cut off."""
+    listing = run("nft", "list", "set", "bridge", _table(lab), "cut", check=False)
+    return set(re.findall(r"(?:[0-9a-f]{2}:){5}[0-9a-f]{2}", listing.stdout)) if listing.returncode == 0 else set()
+
+
+def cut(lab, name):
+    table = f"bridge {_table(lab)}"
+    run("nft", "-f", "-", stdin=f"""
+        add table {table}
+        add set {table} cut {{ type ether_addr; }}
+        add chain {table} ports {{ type filter hook forward priority 0; }}
+        flush chain {table} ports
+        add rule {table} ports ether saddr @cut drop
+        add rule {table} ports ether daddr @cut drop
+        add element {table} cut {{ {lab.node(name).mac} }}
+    """)
+
+
+def heal(lab, name):
+    if lab.node(name).mac in cut_macs(lab):
+        run("nft", "delete", "element", "bridge", _table(lab), "cut", "{", lab.node(name).mac, "}")
+
+
+def forget_cuts(lab):
+    run("nft", "delete", "table", "bridge", _table(lab), check=False)
+
+
+# -- units and sources -------------------------------------------------------------------------------------------------
+def stop(lab, name, unit):
+    lab.inside(name, "systemctl", "stop", unit)
+
+
+def mariadb(lab, name, sql):
+    """Run SQL as the node's root; return its rows as lists of text."""
+    done = lab.inside(name, "mariadb", "--batch", "--skip-column-names", stdin=sql)
+    return [line.split("\t") for line in done.stdout.splitlines()]
+
+
+SOURCE_FAULTS = {
+    "stop": "STOP SLAVE '{channel}'",
+    "sql": "STOP SLAVE '{channel}' SQL_THREAD",
+    "io": "STOP SLAVE '{channel}' IO_THREAD",
+    # the next user made upstream gets this oid and stops the channel with 1062
+    "rogue": "SET sql_log_bin=0; INSERT INTO opennebula.user_pool (oid, name, body, uid, gid, owner_u, group_u, other_u)"
+             " SELECT MAX(oid) + 1, CONCAT('rogue-', MAX(oid) + 1), '<USER/>', 0, 0, 1, 0, 0 FROM opennebula.user_pool",
+}
+
+
+def break_source(lab, name, channel, how):
+    """Break one replication source of a node; refuse when it has no such source."""
+    rows = mariadb(lab, name, "SHOW ALL SLAVES STATUS")
+    channels = sorted(row[0] for row in rows)
+    if channel not in channels:
+        raise LabError(f"{name} has no source {channel!r}: it has {', '.join(channels) or 'none'}")
+    mariadb(lab, name, SOURCE_FAULTS[how].format(channel=channel))
+
+
+# -- the BMC -----------------------------------------------------------------------------------------------------------
+def bmc_fault(lab, name, fault):
+    """Make a node's BMC misbehave until 'none': deny logins, hang, accept without acting (stuck), answer slowly."""
+    file = lab.bmc_state / "faults" / lab.node(name).name
+    if fault == "none":
+        file.unlink(missing_ok=True)
+    else:
+        file.write_text(fault, encoding="ascii")

@@ -1,0 +1,158 @@
+# Copyright: (c) 2026, The constellation.opennebula team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The node's image, in three layers that podman's store caches: Debian (slow), its apt repository (seconds), the BMC (seconds).
+
+Each tag is a hash of everything that went into the layer, so an image is either right or absent.
+"""
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import pathlib
+import shutil
+import subprocess
+import tempfile
+
+from podman import LIMITS, LabError, exists, podman, run, say
+
+HERE = pathlib.Path(__file__).resolve().parent
+STATE = HERE / ".state"
+NAME = "localhost/constellation-lab"
+PREREQUISITES = {"podman": "podman", "runc": "runc", "mmdebstrap": "mmdebstrap", "nft": "nftables", "ssh-keygen": "openssh-client", "dpkg-deb": "dpkg"}
+
+# What a front-end has before our roles come: the system and the programs that take long to install. What roles must prove
+# they install (OpenNebula, Python libraries) lies in the node's own apt repository instead.
+PACKAGES = """
+systemd systemd-sysv dbus udev openssh-server sudo acl iproute2 iputils-ping iputils-arping iptables procps psmisc curl ca-certificates rsync openssl
+mariadb-server mariadb-backup pacemaker pacemaker-cli-utils corosync pcs fence-agents resource-agents sshpass python3 python3-apt xmlstarlet
+""".split()
+REPOSITORY_PACKAGES = "python3-pymysql python3-paramiko python3-tenacity".split()
+DISABLED = "corosync pacemaker pcsd mariadb logd".split()
+MASKED = """systemd-udevd systemd-udev-trigger systemd-modules-load systemd-networkd systemd-resolved getty@tty1 console-getty
+apt-daily.timer apt-daily-upgrade.timer e2scrub_all.timer fstrim.timer dpkg-db-backup.timer""".split()
+SOURCES = [f"deb http://mirror.invalid/debian {suite} main" for suite in ("bookworm", "bookworm-updates")] + [
+    "deb http://mirror.invalid/debian-security bookworm-security main"]
+HOOKS = [
+    # the repository's packages with what they need and the system lacks; kept until the second layer indexes them
+    'mkdir -p "$1/srv/lab/apt/partial" && APT_CONFIG="$MMDEBSTRAP_APT_CONFIG" apt-get -qq -y --no-install-recommends --download-only'
+    f' -o Dir::Cache::archives="$1/srv/lab/apt/" install {" ".join(REPOSITORY_PACKAGES)} && rm -rf "$1/srv/lab/apt/partial" "$1/srv/lab/apt/lock"',
+    'rm -f "$1/etc/corosync/corosync.conf" "$1"/etc/apt/sources.list.d/*',
+    'echo "deb [trusted=yes] file:/srv/lab/apt ./" > "$1/etc/apt/sources.list"',
+    f'chroot "$1" systemctl -q disable {" ".join(DISABLED)}',
+    f'chroot "$1" systemctl -q mask {" ".join(MASKED)}',
+    # the journal of a fenced node is worth reading: podman would put a tmpfs on /var/log/journal, so it lives elsewhere
+    'mkdir -p "$1/root/.ssh" && chmod 700 "$1/root/.ssh"',
+    'rm -f "$1/etc/machine-id" "$1/var/lib/dbus/machine-id" && : > "$1/etc/machine-id"',
+    'rm -rf "$1"/usr/share/doc/* "$1"/usr/share/man/* "$1"/usr/share/locale/*',
+]
+
+
+def digest(*parts):
+    """Return 12 hex digits that change when any part does; a path counts with the names, modes and contents below it."""
+    total = hashlib.sha256()
+    for part in parts:
+        if isinstance(part, pathlib.Path):
+            for file in sorted(path for path in part.rglob("*") if path.is_file() and "__pycache__" not in path.parts):
+                total.update(f"{file.relative_to(part)} {file.stat().st_mode & 0o111}\n".encode() + file.read_bytes())
+        else:
+            total.update(repr(part).encode())
+    return total.hexdigest()[:12]
+
+
+def debs_source():
+    """Return (what provides the opennebula packages, directory that decides): the stand-in's sources or LAB_OPENNEBULA's packages."""
+    kind, _, where = os.environ.get("LAB_OPENNEBULA", "").partition(":")
+    if kind == "debs":
+        if not list(pathlib.Path(where).glob("*.deb")):
+            raise LabError(f"LAB_OPENNEBULA=debs:{where}: no *.deb there")
+        return "debs", pathlib.Path(where)
+    if kind == "repo":
+        return "repo", None
+    if kind:
+        raise LabError(f"LAB_OPENNEBULA={kind}:…: use debs:<directory> or repo:<apt line>")
+    standin = HERE / "opennebula"
+    return ("standin", standin) if (standin / "build").exists() else ("none", None)
+
+
+def tags():
+    """Return the three image names that the present inputs ask for."""
+    base = f"{NAME}-base:{digest(PACKAGES, HOOKS, SOURCES)}"
+    node = f"{NAME}:{digest(base, *debs_source())}"
+    return {"base": base, "node": node, "bmc": f"{NAME}-bmc:{digest(node)}"}
+
+
+def build():
+    """Make what is missing of the three layers; return their names. Two callers at once build once."""
+    STATE.mkdir(exist_ok=True)
+    with open(STATE / "image.lock", "w", encoding="ascii") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        want = tags()
+        for kind, make in (("base", make_base), ("node", make_node), ("bmc", make_bmc)):
+            if exists("image", want[kind]):
+                continue
+            say(f"building {want[kind]}")
+            make(want)
+            say(f"built {want[kind]}")
+            prune(want[kind])
+    return want
+
+
+def make_base(want):
+    """Pipe a Debian root filesystem straight into podman's store."""
+    say(f"mmdebstrap: {len(PACKAGES)} packages and what they need, a few minutes")
+    options = [f"--customize-hook={hook}" for hook in HOOKS] + ['--dpkgopt=path-exclude=/usr/share/man/*', '--dpkgopt=path-exclude=/usr/share/locale/*']
+    with tempfile.NamedTemporaryFile("w+") as log, subprocess.Popen(
+            ["mmdebstrap", "--variant=minbase", f"--include={','.join(PACKAGES)}", *options, "bookworm", "-", *SOURCES],
+            stdout=subprocess.PIPE, stderr=log) as maker:
+        subprocess.run(["podman", "import", "--quiet", "-", want["base"]], stdin=maker.stdout, stdout=subprocess.DEVNULL, check=False)
+        if maker.wait():
+            run("podman", "image", "rm", "--force", want["base"], check=False)
+            raise LabError(f"mmdebstrap: exit {maker.returncode}: {pathlib.Path(log.name).read_text(encoding='utf-8')[-2000:]}")
+
+
+def make_node(want):
+    """Lay the opennebula packages into the node's apt repository and index it."""
+    with tempfile.TemporaryDirectory() as folder:
+        debs = pathlib.Path(folder) / "debs"
+        debs.mkdir()
+        kind, source = debs_source()
+        if kind == "debs":
+            for deb in source.glob("*.deb"):
+                shutil.copy(deb, debs)
+        elif kind == "standin":
+            run(source / "build", debs)
+        shutil.copy(HERE / "index", folder)
+        (pathlib.Path(folder) / "Containerfile").write_text(
+            f"FROM {want['base']}\nCOPY debs index /srv/lab/apt/\nRUN cd /srv/lab/apt && python3 index && rm index && apt-get -q update\n", encoding="ascii")
+        container_build(want["node"], folder)
+
+
+def make_bmc(want):
+    with tempfile.TemporaryDirectory() as folder:
+        (pathlib.Path(folder) / "Containerfile").write_text(
+            f"FROM {want['node']}\nRUN apt-get -q -y --no-install-recommends install python3-paramiko\n", encoding="ascii")
+        container_build(want["bmc"], folder)
+
+
+def container_build(tag, folder):
+    # chroot isolation: the steps need neither network nor namespaces, and it works in nested machines
+    podman("build", "--quiet", "--pull=never", "--isolation", "chroot", *LIMITS, "--tag", tag, folder)
+
+
+def prune(kept):
+    """Drop superseded layers of this kind; podman refuses those that a container still uses."""
+    repository = kept.rpartition(":")[0]
+    for line in podman("images", "--format", "{{.Repository}}:{{.Tag}}").splitlines():
+        if line.rpartition(":")[0] == repository and line != kept:
+            run("podman", "image", "rm", line, check=False)
+
+
+def prerequisites():
+    """Install the host programs that are missing."""
+    missing = sorted({package for program, package in PREREQUISITES.items() if not shutil.which(program)})
+    if missing:
+        say(f"installing {' '.join(missing)}")
+        run("apt-get", "-q", "update")
+        run("env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-q", "-y", "--no-install-recommends", "install", *missing)
