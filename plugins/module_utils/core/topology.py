@@ -1,0 +1,376 @@
+# Copyright: (c) 2026, The constellation.opennebula team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Inventory variables → zones, front-ends, server ids, replication sources, addresses, fence devices.
+
+Everything that can be derived is derived here, once, and every mistake of the inventory is reported together
+before anything is touched. Secrets are checked for presence and never become part of the topology.
+
+Sources of the rules: MariaDB field measurements (one GTID domain per zone, one federation channel per node, pulled
+from the master zone's standby), OpenNebula 5.0 federation guide (zone 0 is the master, new zones start at 100).
+"""
+from __future__ import annotations
+
+import difflib
+import ipaddress
+from dataclasses import asdict, dataclass
+
+from .errors import Problems
+from .versions import federation_transport
+
+FEDERATED_TABLES = ("user_pool", "group_pool", "marketplace_pool", "marketplaceapp_pool", "vdc_pool", "zone_pool", "db_versioning", "acl")
+
+MODES = ("master", "slave", "standalone")
+SERVICES = ("opennebula", "opennebula-sunstone", "opennebula-gate", "opennebula-flow", "opennebula-novnc")
+ZONE_VARIABLES = ("zone_name", "zone_mode", "zone_id", "zone_vip", "zone_federation_vip", "zone_endpoint", "zone_vip_nic", "zone_laboratory", "zone_services")
+NODE_VARIABLES = ("node_address", "server_id", "fence")
+# "opennebula_topology" and its two companions are set by us; an inventory must not.
+GLOBAL_VARIABLES = ("opennebula_release", "opennebula_db_password", "opennebula_replication_password", "opennebula_oneadmin_password", "opennebula_hacluster_password")
+DERIVED_VARIABLES = ("opennebula_topology", "opennebula_zone", "opennebula_node")
+SECRETS = ("opennebula_db_password", "opennebula_replication_password", "opennebula_oneadmin_password", "opennebula_hacluster_password")
+DELAYS = ("delay_s", "delay", "pcmk_delay_base")
+
+MASTER_ZONE_ID = 0
+FIRST_SLAVE_ZONE_ID = 100  # oned gives the first new zone this id (RequestManagerAllocate, seen on 5.0.2 and 7.4.0)
+MARIADB_PORT = 3306
+ONED_PORT = 2633
+
+
+@dataclass(frozen=True)
+class Address:
+    """An address that the cluster puts on one of a zone's nodes."""
+
+    ip: str
+    prefix: int
+    nic: str = ""
+
+
+@dataclass(frozen=True)
+class Zone:
+    name: str
+    id: int
+    mode: str
+    endpoint: str
+    cluster_name: str
+    vip: Address
+    federation_vip: object  # Address, or None: the federation is then pulled from the zone's address
+    nodes: tuple
+    addresses: dict
+    services: tuple
+    laboratory: bool
+
+    @property
+    def seed(self):
+        """The front-end that bootstraps the zone's database."""
+        return self.nodes[0]
+
+
+@dataclass(frozen=True)
+class Node:
+    name: str
+    zone: str
+    address: str
+    server_id: int
+    gtid_domain_id: int
+    peers: tuple
+    federation_slave: bool
+    gtid_ignore_duplicates: bool
+    pair_sources: tuple
+    federation_sources: tuple
+    replication_clients: tuple
+    fence: object  # {device, agent, delay_s} or None in a laboratory without fencing
+
+
+@dataclass(frozen=True)
+class Topology:
+    release: str
+    layout: str
+    zones: dict
+    nodes: dict
+    master_zone: object
+    warnings: tuple = ()
+
+    def as_dict(self):
+        """Return plain data for Ansible facts."""
+        facts = asdict(self)
+        for name, zone in self.zones.items():
+            facts["zones"][name]["seed"] = zone.seed
+        return facts
+
+
+def derive(inventory, known_variables=(), prefixes=()):
+    """Return the Topology of ``inventory`` ({host: {variable: value}}, in inventory order) or raise Problems.
+
+    known_variables / prefixes: public variable names of the roles and the name prefixes that belong to us; a variable
+    that has our prefix and is not known is a misspelling, which Ansible would silently ignore.
+
+    >>> derive({})
+    Traceback (most recent call last):
+    ...
+    core.errors.Problems: the inventory is not usable: 1 problem
+    """
+    problems = _unknown_variables(inventory, known_variables, prefixes)
+    members = {}
+    for host, variables in inventory.items():
+        if variables.get("zone_name"):
+            members.setdefault(str(variables["zone_name"]), []).append(host)
+    if not members:
+        problems.append("no zone: give each zone's group the variables zone_name, zone_mode and zone_vip")
+    modes = {name: _zone_value(inventory, hosts, "zone_mode", name, problems) for name, hosts in members.items()}
+    _check_modes(modes, problems)
+    ids = _zone_ids(inventory, members, modes, problems)
+    zones = {name: _zone(inventory, name, hosts, modes[name], ids[name], problems) for name, hosts in members.items()}
+    addresses = {host: _node_address(inventory[host], host, problems) for hosts in members.values() for host in hosts}
+    server_ids = _server_ids(inventory, members, ids, {name: mode == "standalone" for name, mode in modes.items()}, problems)
+    _check_secrets(inventory, members, problems)
+    release = str(_first(inventory, members, "opennebula_release", "5.0"))
+    if "slave" in modes.values() and federation_transport(release) != "database":
+        problems.append(
+            f"opennebula_release {release}: since 5.4 oned itself carries the federated tables; replicating them by database would corrupt the slave zones. "
+            "Use this collection's federation with 5.0 to 5.2 only")
+    for name, hosts in members.items():
+        _check_zone(inventory, zones[name], hosts, addresses, problems)
+    _check_addresses(zones, addresses, problems)
+    if problems:
+        raise Problems("the inventory is not usable", problems, hint="Nothing was touched. Mend the inventory and run again.")
+    return _build(release, zones, members, addresses, server_ids, inventory)
+
+
+def _build(release, zones, members, addresses, server_ids, inventory):
+    master = next((name for name, zone in zones.items() if zone["mode"] == "master"), None)
+    slaves = [host for name in members if zones[name]["mode"] == "slave" for host in members[name]]
+    final = {}
+    for name, zone in zones.items():
+        final[name] = Zone(nodes=tuple(members[name]), addresses={host: addresses[host] for host in members[name]}, **zone)
+    nodes = {}
+    for name, zone in final.items():
+        for index, host in enumerate(zone.nodes):
+            nodes[host] = _node(inventory[host], host, index, zone, final.get(master), server_ids[host],
+                                [addresses[slave] for slave in slaves] if zone.mode == "master" else [])
+    warnings = []
+    if slaves and not final[master].federation_vip:
+        warnings.append(
+            f"zone {master} has no zone_federation_vip: slave zones pull the federated tables from its active front-end and can be ahead of the next "
+            "active one after a crash, which stops their replication (error 1236) until they are seeded again")
+    warnings += [f"zone {name} is a laboratory without fencing: a partition can corrupt its database" for name, zone in final.items()
+                 if zone.laboratory and not all(nodes[host].fence for host in zone.nodes)]
+    return Topology(release, "standby", final, nodes, master, tuple(warnings))
+
+
+def _node(variables, host, index, zone, master, server_id, federation_clients):
+    peers = [{"name": peer, "address": zone.addresses[peer]} for peer in zone.nodes if peer != host]
+    slave = zone.mode == "slave"
+    # Names of the reference guide: the second node pulls 'zone<ID>-master' from the first, the first 'zone<ID>-slave' from the second.
+    side = "slave" if index == 0 else "master"
+    pair = [{"name": f"zone{zone.id}-{side}", "host": peer["address"], "port": MARIADB_PORT} for peer in peers]
+    federation = []
+    if slave:
+        address = master.federation_vip or master.vip
+        federation.append({"name": f"zone{master.id}", "host": address.ip, "port": MARIADB_PORT,
+                           "do_tables": [f"opennebula.{table}" for table in FEDERATED_TABLES]})
+    fence = variables.get("fence")
+    return Node(
+        name=host, zone=zone.name, address=zone.addresses[host], server_id=server_id, gtid_domain_id=zone.id, peers=tuple(peers),
+        federation_slave=slave, gtid_ignore_duplicates=slave, pair_sources=tuple(pair), federation_sources=tuple(federation),
+        replication_clients=tuple([peer["address"] for peer in peers] + federation_clients),
+        fence={"device": f"fence_{host}", "agent": fence["agent"], "delay_s": int(fence.get("delay_s", 0))} if fence else None)
+
+
+def _zone(inventory, name, hosts, mode, zone_id, problems):
+    """Return the keyword arguments of Zone that come from the zone's variables."""
+    def value(variable, default=None):
+        return _zone_value(inventory, hosts, variable, name, problems, default)
+
+    nic = str(value("zone_vip_nic", "") or "")
+    vip = _interface(value("zone_vip"), f"zone {name}: zone_vip", problems, nic, required=True)
+    federation = value("zone_federation_vip")
+    if federation and mode != "master":
+        problems.append(f"zone {name}: zone_federation_vip belongs to the master zone only; this one is {mode}")
+    services = value("zone_services", list(SERVICES))
+    if not isinstance(services, (list, tuple)) or "opennebula" not in services:
+        problems.append(f"zone {name}: zone_services is {services!r}; it must be a list that contains opennebula")
+        services = SERVICES
+    endpoint = value("zone_endpoint") or f"http://{_url_host(vip)}:{ONED_PORT}/RPC2"
+    return {"name": name, "id": zone_id, "mode": mode, "endpoint": str(endpoint), "cluster_name": f"one-{name}", "vip": vip,
+            "federation_vip": _interface(federation, f"zone {name}: zone_federation_vip", problems, nic) if federation else None,
+            "services": tuple(services), "laboratory": _true(value("zone_laboratory", False))}
+
+
+def _url_host(address):
+    if address is None:
+        return ""
+    return f"[{address.ip}]" if ":" in address.ip else address.ip
+
+
+def _zone_value(inventory, hosts, variable, zone, problems, default=None):
+    """Return the variable's value, which all nodes of a zone must share."""
+    values = [inventory[host].get(variable, default) for host in hosts]
+    if any(value != values[0] for value in values):
+        shown = ", ".join(f"{host}: {value!r}" for host, value in zip(hosts, values))
+        problems.append(f"zone {zone}: {variable} differs between its nodes ({shown}); set it once, for the group")
+    return values[0]
+
+
+def _check_modes(modes, problems):
+    for name, mode in modes.items():
+        if mode not in MODES:
+            problems.append(f"zone {name}: zone_mode is {mode!r}; use one of: {', '.join(MODES)}")
+    masters = [name for name, mode in modes.items() if mode == "master"]
+    slaves = [name for name, mode in modes.items() if mode == "slave"]
+    if len(masters) > 1:
+        problems.append(f"two master zones: {', '.join(masters)}; a federation has exactly one zone with zone_mode: master")
+    if slaves and not masters:
+        problems.append(f"no master zone: {', '.join(slaves)} {'is a slave zone' if len(slaves) == 1 else 'are slave zones'}; "
+                        "one zone needs zone_mode: master")
+
+
+def _zone_ids(inventory, members, modes, problems):
+    ids, taken = {}, {}
+    for name, hosts in members.items():
+        given = _zone_value(inventory, hosts, "zone_id", name, problems)
+        if given is not None:
+            ids[name] = _integer(given, f"zone {name}: zone_id", problems)
+            if modes[name] == "slave" and ids[name] is not None and ids[name] < FIRST_SLAVE_ZONE_ID:
+                problems.append(f"zone {name}: zone_id {ids[name]}: oned gives slave zones ids from {FIRST_SLAVE_ZONE_ID}")
+            if modes[name] == "master" and ids[name] != MASTER_ZONE_ID:
+                problems.append(f"zone {name}: zone_id {ids[name]}: the master zone is zone {MASTER_ZONE_ID}")
+    following = FIRST_SLAVE_ZONE_ID
+    for name in members:
+        if name not in ids:
+            if modes[name] == "slave":
+                while following in ids.values():
+                    following += 1
+                ids[name] = following
+            else:
+                ids[name] = MASTER_ZONE_ID
+        if modes[name] != "standalone":
+            if ids[name] in taken and not modes[name] == "master" == modes[taken[ids[name]]]:
+                problems.append(f"zone_id {ids[name]} is given to two zones: {taken[ids[name]]} and {name}")
+            taken.setdefault(ids[name], name)
+    return ids
+
+
+def _server_ids(inventory, members, ids, standalone, problems):
+    """Return {host: server id}. Derived ids keep their value when zones or nodes are added behind the existing ones."""
+    result, owners = {}, {}
+    for name, hosts in members.items():
+        for index, host in enumerate(hosts):
+            given = inventory[host].get("server_id")
+            result[host] = _integer(given, f"{host}: server_id", problems) if given is not None else (ids[name] or 0) * 100 + index + 1
+            if result[host] is not None and not 0 < result[host] < 2 ** 32:
+                problems.append(f"{host}: server_id {result[host]}: MariaDB takes 1 to {2 ** 32 - 1}")
+            # A standalone zone replicates with nobody else, so only its own two ids must differ.
+            owners.setdefault((name if standalone[name] else None, result[host]), []).append(host)
+    for (dummy, server_id), hosts in owners.items():
+        if len(hosts) > 1 and server_id is not None:
+            problems.append(f"server_id {server_id} is given to {' and '.join(hosts)}: replication between equal ids stops (error 1593)")
+    return result
+
+
+def _node_address(variables, host, problems):
+    address = str(variables.get("node_address") or variables.get("ansible_host") or host)
+    try:
+        return str(ipaddress.ip_address(address))
+    except ValueError:
+        problems.append(f"{host}: node_address is {address!r}; set node_address to the IP address that its peers reach it at")
+        return None
+
+
+def _check_zone(inventory, zone, hosts, addresses, problems):
+    name = zone["name"]
+    if len(hosts) != 2:
+        problems.append(f"zone {name} has {len(hosts)} front-end{'s' if len(hosts) != 1 else ''} ({', '.join(hosts)}); a zone is a pair of two")
+    for label, vip in (("zone_vip", zone["vip"]), ("zone_federation_vip", zone["federation_vip"])):
+        if vip is None:
+            continue
+        network = ipaddress.ip_interface(f"{vip.ip}/{vip.prefix}").network
+        outside = [f"{host} ({addresses[host]})" for host in hosts if addresses[host] and ipaddress.ip_address(addresses[host]) not in network]
+        if outside:
+            problems.append(f"zone {name}: {label} {vip.ip}/{vip.prefix} is outside the network of {', '.join(outside)}; it must be in the same one")
+    _check_fencing(inventory, zone, hosts, problems)
+
+
+def _check_fencing(inventory, zone, hosts, problems):
+    devices = {host: inventory[host].get("fence") for host in hosts}
+    for host, device in devices.items():
+        if device is None:
+            if not zone["laboratory"]:
+                problems.append(f"{host}: no fencing: without it a partition runs both front-ends. Set fence: {{agent: fence_…, …}} "
+                                "(or, where no data matters, zone_laboratory: true)")
+        elif not isinstance(device, dict) or not device.get("agent"):
+            problems.append(f"{host}: fence must be a mapping with at least agent, as in fence: {{agent: fence_ilo_ssh, ip: …, username: …, password: …}}")
+    usable = {host: device for host, device in devices.items() if isinstance(device, dict) and device.get("agent")}
+    for first, second in zip(list(usable), list(usable)[1:]):
+        for option in DELAYS:
+            if option in usable[first] and usable[first].get(option) == usable[second].get(option):
+                problems.append(f"zone {zone['name']}: {first} and {second} have equal fence delays ({option}: {usable[first][option]}): in a partition they kill "
+                                "each other. Leave both out (the front-end that runs OpenNebula is then favoured) or make them different")
+        target = [(device.get("agent"), device.get("ip"), device.get("port"), device.get("plug")) for device in (usable[first], usable[second])]
+        if target[0] == target[1] and target[0][1]:
+            problems.append(f"zone {zone['name']}: {first} and {second} have the same fence device {target[0][1]}: fencing one would hit the other")
+
+
+def _check_addresses(zones, addresses, problems):
+    owners = {}
+    for host, address in addresses.items():
+        owners.setdefault(address, []).append(host)
+    for name, zone in zones.items():
+        for label in ("vip", "federation_vip"):
+            if zone[label]:
+                owners.setdefault(zone[label].ip, []).append(f"zone {name}'s zone_{label}")
+    for address, users in owners.items():
+        if address and len(users) > 1:
+            problems.append(f"address {address} is given to {' and '.join(users)}")
+
+
+def _check_secrets(inventory, members, problems):
+    hosts = [host for group in members.values() for host in group]
+    for secret in SECRETS:
+        missing = [host for host in hosts if not inventory[host].get(secret)]
+        if missing:
+            where = "" if len(missing) == len(hosts) else f" for {', '.join(missing)}"
+            problems.append(f"{secret} is not set{where}; put it into a vaulted file of group_vars/all")
+
+
+def _unknown_variables(inventory, known, prefixes):
+    allowed = set(ZONE_VARIABLES) | set(GLOBAL_VARIABLES) | set(DERIVED_VARIABLES) | set(known)
+    seen = {}
+    for host, variables in inventory.items():
+        for name in variables:
+            if name not in allowed and name.startswith(("zone_", "opennebula_") + tuple(prefixes)):
+                seen.setdefault(name, []).append(host)
+    return [_unknown(name, hosts, allowed) for name, hosts in seen.items()]
+
+
+def _unknown(name, hosts, allowed):
+    near = difflib.get_close_matches(name, sorted(allowed), n=1)
+    return f"unknown variable {name} ({', '.join(hosts)})" + (f"; did you mean {near[0]}?" if near else "")
+
+
+def _interface(value, label, problems, nic, required=False):
+    if value is None and not required:
+        return None
+    try:
+        interface = ipaddress.ip_interface(str(value))
+        if "/" not in str(value):
+            raise ValueError("no prefix")
+    except ValueError:
+        problems.append(f"{label} is {value!r}; give the address with its network's prefix, as in 192.0.2.10/24")
+        return None
+    return Address(str(interface.ip), interface.network.prefixlen, nic)
+
+
+def _integer(value, label, problems):
+    try:
+        return int(str(value))
+    except ValueError:
+        problems.append(f"{label} is {value!r}; it must be a whole number")
+        return None
+
+
+def _true(value):
+    return value is True or str(value).lower() in ("yes", "true", "1", "on")
+
+
+def _first(inventory, members, variable, default):
+    return next((inventory[host][variable] for hosts in members.values() for host in hosts if inventory[host].get(variable)), default)

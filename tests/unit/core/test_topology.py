@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Inventory → topology: what is derived, and every mistake refused by name, all in one message."""
+import copy
+import json
+
+import pytest
+
+from ansible_collections.constellation.opennebula.plugins.module_utils.core import topology
+from ansible_collections.constellation.opennebula.plugins.module_utils.core.errors import Problems
+
+SECRETS = {name: f"CANARY-{name}" for name in topology.SECRETS}
+
+
+def host(zone, address, bmc, **more):
+    shared = {
+        "alpha": {"zone_name": "alpha", "zone_mode": "master", "zone_vip": "10.90.1.100/16", "zone_federation_vip": "10.90.1.101/16"},
+        "beta": {"zone_name": "beta", "zone_mode": "slave", "zone_vip": "10.90.2.100/16"},
+    }[zone]
+    fence = {"agent": "fence_ilo_ssh", "ip": bmc, "username": "fence", "password": "CANARY-fence"}
+    return dict(shared, ansible_host=address, fence=fence, **SECRETS, **more)
+
+
+def inventory():
+    return {
+        "alpha1": host("alpha", "10.90.1.11", "10.91.1.111"), "alpha2": host("alpha", "10.90.1.12", "10.91.1.112"),
+        "beta1": host("beta", "10.90.2.11", "10.91.2.111"), "beta2": host("beta", "10.90.2.12", "10.91.2.112"),
+        "kvm1": {"ansible_host": "10.90.3.1"},
+    }
+
+
+def changed(hosts, **variables):
+    found = inventory()
+    for name in hosts.split():
+        for key, value in variables.items():
+            if value is None:
+                found[name].pop(key, None)
+            else:
+                found[name][key] = copy.deepcopy(value)
+    return found
+
+
+def test_derive_two_zones_returns_names_ids_and_sources():
+    found = topology.derive(inventory())
+    assert [(zone.name, zone.id, zone.endpoint, zone.seed) for zone in found.zones.values()] == [
+        ("alpha", 0, "http://10.90.1.100:2633/RPC2", "alpha1"), ("beta", 100, "http://10.90.2.100:2633/RPC2", "beta1")]
+    assert {name: node.server_id for name, node in found.nodes.items()} == {"alpha1": 1, "alpha2": 2, "beta1": 10001, "beta2": 10002}
+    assert {name: node.gtid_domain_id for name, node in found.nodes.items()} == {"alpha1": 0, "alpha2": 0, "beta1": 100, "beta2": 100}
+    assert found.nodes["alpha1"].pair_sources == ({"name": "zone0-slave", "host": "10.90.1.12", "port": 3306},)
+    assert found.nodes["alpha2"].pair_sources == ({"name": "zone0-master", "host": "10.90.1.11", "port": 3306},)
+    assert found.nodes["alpha1"].federation_sources == ()
+    (channel,) = found.nodes["beta2"].federation_sources
+    assert (channel["name"], channel["host"], len(channel["do_tables"])) == ("zone0", "10.90.1.101", 8)
+    assert found.nodes["alpha2"].replication_clients == ("10.90.1.11", "10.90.2.11", "10.90.2.12")
+    assert found.nodes["beta2"].replication_clients == ("10.90.2.11",)
+
+
+def test_derive_holds_no_secret():
+    assert "CANARY" not in json.dumps(topology.derive(inventory()).as_dict())
+
+
+def test_derive_without_federation_address_falls_back_and_warns():
+    found = topology.derive(changed("alpha1 alpha2", zone_federation_vip=None))
+    assert found.nodes["beta1"].federation_sources[0]["host"] == "10.90.1.100"
+    assert "zone_federation_vip" in found.warnings[0]
+
+
+def test_derive_keeps_server_ids_when_a_zone_is_added_behind():
+    more = inventory()
+    for name, address in (("gamma1", "10.90.4.11"), ("gamma2", "10.90.4.12")):
+        more[name] = dict(host("beta", address, "10.91.4." + address[-2:]), zone_name="gamma", zone_vip="10.90.4.100/16")
+    before, after = topology.derive(inventory()), topology.derive(more)
+    assert {name: after.nodes[name].server_id for name in before.nodes} == {name: node.server_id for name, node in before.nodes.items()}
+    assert after.zones["gamma"].id == 101
+
+
+def test_derive_laboratory_may_lack_fencing_and_says_so():
+    found = topology.derive(changed("beta1 beta2", fence=None, zone_laboratory=True))
+    assert found.nodes["beta1"].fence is None and "laboratory" in found.warnings[0]
+
+
+FENCE = inventory()["alpha1"]["fence"]
+REFUSED = {
+    "no zone": ({"kvm1": {}}, "no zone"),
+    "no master": (changed("alpha1 alpha2", zone_mode="slave", zone_federation_vip=None), "no master zone"),
+    "two masters": (changed("beta1 beta2", zone_mode="master"), "two master zones: alpha, beta"),
+    "unknown mode": (changed("beta1 beta2", zone_mode="salve"), "zone_mode is 'salve'; use one of: master, slave, standalone"),
+    "mode differs in a zone": (changed("beta2", zone_mode="standalone"), "zone_mode differs between its nodes"),
+    "equal server ids": (changed("beta1", server_id=1), "server_id 1 is given to alpha1 and beta1"),
+    "server id no number": (changed("beta1", server_id="one"), "server_id is 'one'"),
+    "server id out of range": (changed("beta1", server_id=0), "server_id 0"),
+    "vip outside the network": (changed("beta1 beta2", zone_vip="192.0.2.100/24"), "outside the network of beta1 (10.90.2.11), beta2"),
+    "federation vip outside": (changed("alpha1 alpha2", zone_federation_vip="192.0.2.1/24"), "zone_federation_vip 192.0.2.1/24 is outside"),
+    "vip without prefix": (changed("beta1 beta2", zone_vip="10.90.2.100"), "zone_vip is '10.90.2.100'; give the address with its network's prefix"),
+    "vip missing": (changed("beta1 beta2", zone_vip=None), "zone beta: zone_vip is None"),
+    "vip is a node's address": (changed("beta1 beta2", zone_vip="10.90.2.11/16"), "address 10.90.2.11 is given to"),
+    "vip twice": (changed("beta1 beta2", zone_vip="10.90.1.100/16"), "address 10.90.1.100 is given to zone alpha's zone_vip and zone beta's zone_vip"),
+    "federation vip on a slave": (changed("beta1 beta2", zone_federation_vip="10.90.2.101/16"), "belongs to the master zone only"),
+    "no fencing": (changed("alpha1", fence=None), "alpha1: no fencing"),
+    "fence without agent": (changed("alpha1", fence={"ip": "10.91.1.111"}), "alpha1: fence must be a mapping with at least agent"),
+    "equal fence delays": (changed("alpha1", fence=dict(FENCE, delay_s=5)) | {"alpha2": dict(inventory()["alpha2"], fence=dict(FENCE, ip="x", delay_s=5))},
+                           "alpha1 and alpha2 have equal fence delays (delay_s: 5)"),
+    "same fence device": (changed("alpha2", fence=FENCE), "have the same fence device 10.91.1.111"),
+    "address is a name": (changed("beta1", ansible_host="beta1.example.org"), "beta1: node_address is 'beta1.example.org'"),
+    "same address": (changed("beta1", ansible_host="10.90.2.12"), "address 10.90.2.12 is given to beta1 and beta2"),
+    "one node": ({name: value for name, value in inventory().items() if name != "beta2"}, "zone beta has 1 front-end (beta1)"),
+    "missing secret": (changed("beta1", opennebula_db_password=None), "opennebula_db_password is not set for beta1"),
+    "unknown zone variable": (changed("beta1", zone_vpi="x"), "unknown variable zone_vpi (beta1); did you mean zone_vip?"),
+    "unknown role variable": (changed("beta1", database_sokcet="x"), "unknown variable database_sokcet (beta1); did you mean database_socket?"),
+    "slave id too low": (changed("beta1 beta2", zone_id=7), "zone_id 7: oned gives slave zones ids from 100"),
+    "master id not zero": (changed("alpha1 alpha2", zone_id=3), "the master zone is zone 0"),
+    "release with its own federation": (changed("alpha1 alpha2 beta1 beta2", opennebula_release="5.4"), "would corrupt the slave zones"),
+    "services without oned": (changed("beta1 beta2", zone_services=["opennebula-sunstone"]), "must be a list that contains opennebula"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_derive_bad_inventory_is_refused_by_name(case):
+    hosts, words = REFUSED[case]
+    with pytest.raises(Problems) as refused:
+        topology.derive(hosts, {"database_socket"}, ["database_"])
+    assert words in str(refused.value)
+    assert "CANARY" not in str(refused.value)
+
+
+def test_derive_reports_all_problems_at_once():
+    hosts = changed("alpha1", fence=None, server_id=2)
+    hosts["beta1"]["zone_vpi"] = "x"
+    with pytest.raises(Problems) as refused:
+        topology.derive(hosts)
+    assert len(refused.value.problems) == 3
