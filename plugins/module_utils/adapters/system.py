@@ -1,0 +1,47 @@
+# Copyright: (c) 2026, The constellation.opennebula team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""systemd and the network of this host, as they answer."""
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+
+from ..core.errors import CoreError
+
+PROPERTIES = ("Id", "LoadState", "ActiveState", "UnitFileState", "ActiveEnterTimestampMonotonic", "MainPID")
+
+
+def run(argv, stdin=None, timeout_s=60):
+    """Run a reading command in the C locale; return (exit code, stdout, stderr). A missing program is exit code 127."""
+    try:
+        done = subprocess.run(argv, input=stdin, capture_output=True, text=True, timeout=timeout_s, check=False, env=dict(os.environ, LC_ALL="C"))
+    except FileNotFoundError:
+        return 127, "", f"{argv[0]}: not found"
+    except subprocess.TimeoutExpired:
+        raise CoreError(f"{argv[0]} did not answer", why=f"no end after {timeout_s} s", hint="Look at the load of the host, then run again.") from None
+    return done.returncode, done.stdout, done.stderr
+
+
+def units(names):
+    """Return {unit: {property: text}} of systemd units, in one call (systemctl show, systemd 241 to 256)."""
+    code, out, err = run(["systemctl", "show", "--property=" + ",".join(PROPERTIES)] + [f"{name}.service" for name in names])
+    if code != 0:
+        raise CoreError("cannot read systemd units", why=err.strip() or f"systemctl ended with {code}", hint="Is systemd running here?")
+    blocks = [dict(line.split("=", 1) for line in block.splitlines() if "=" in line) for block in out.strip().split("\n\n")]
+    return {name: {**dict.fromkeys(PROPERTIES, ""), **block} for name, block in zip(names, blocks)}
+
+
+def addresses():
+    """Return the IP addresses of this host's interfaces, loopback left out (ip -json address, iproute2)."""
+    code, out, err = run(["ip", "-json", "address", "show", "up"])
+    if code != 0:
+        raise CoreError("cannot read the addresses of this host", why=err.strip(), hint="Install iproute2.")
+    return [info["local"] for link in json.loads(out or "[]") if link.get("link_type") != "loopback" for info in link.get("addr_info", []) if "local" in info]
+
+
+def uptime_s():
+    """Return the seconds since boot."""
+    with open("/proc/uptime", encoding="ascii") as text:
+        return float(text.read().split()[0])
