@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# `make` lists what there is. Each target installs what it needs itself.
+#   make lab            two zones in containers, brought up and converged: the main job
+#   make test           what CI runs
+# VENV=<dir> uses a virtual environment made elsewhere; LAB_NAME, LAB_NET and LAB_BMC_NET put a second lab beside the first.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+VENV ?= .venv
+N ?= 1
+S ?= default
+ARGS ?=
+LAB := molecule/lab/lab
+READY := $(if $(filter .venv,$(VENV)),.venv/.ready,$(VENV)/bin/python)
+PLAY = ansible-playbook -i inventories/lab $(ARGS)
+PYTEST = pytest --import-mode=importlib $(ARGS)
+
+export PATH := $(abspath $(VENV))/bin:$(PATH)
+export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
+export PYTHONDONTWRITEBYTECODE := 1
+
+.PHONY: help
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+##@ The main job
+.PHONY: lab drill recover verify
+lab: lab-up ## Main job: four bare front-ends, then playbooks/site.yml on them, verified
+	@$(PLAY) playbooks/site.yml
+
+verify: $(READY) ## Run playbooks/verify.yml on the lab: fails when anything is red
+	@$(PLAY) playbooks/verify.yml
+
+recover: $(READY) ## Find and recover the stuck VMs of the lab (ARGS=--check only lists them)
+	@$(PLAY) playbooks/recover.yml
+
+drill: $(READY) ## Kill the active front-end N times in the middle of its work; table of times
+	@$(PLAY) playbooks/drill.yml -e drill_rounds=$(N)
+
+##@ The lab
+.PHONY: lab-up lab-down lab-status lab-verify lab-prerequisites
+lab-prerequisites: $(READY)
+	@$(LAB) prerequisites
+
+lab-up: lab-prerequisites ## Bring the lab's bare containers up (builds the image the first time)
+	@$(LAB) up
+
+lab-status: $(READY) ## Show what of the lab is running
+	@$(LAB) status
+
+lab-verify: $(READY) ## Look at the converged lab from outside (tests/verify)
+	@$(PYTEST) -q tests/verify
+
+lab-down: ## Remove the lab and leave nothing behind
+	@$(LAB) down
+
+##@ Tests
+.PHONY: test unit lint sanity molecule bench scenarios generate
+test: $(READY) ## What CI runs: unit, lint, sanity, molecule; times and totals at the end
+	@.ci/stages unit lint sanity molecule
+
+unit: $(READY) ## Unit, layering and meta tests, in seconds
+	@$(PYTEST) -q tests/unit
+
+lint: $(READY) ## ansible-lint (production profile), yamllint, shellcheck
+	@.ci/lint
+
+sanity: $(READY) ## ansible-test sanity on a built and installed copy (ARGS="--test pep8")
+	@VENV=$(VENV) .ci/sanity $(ARGS)
+
+molecule: lab-prerequisites ## Molecule scenario S=default: converge, idempotence, verify, drill, verify
+	@molecule test --scenario-name $(S) $(ARGS)
+
+scenarios: $(READY) ## Long checks on the converged lab: secrets at -vvv, drift, interruption
+	@tests/scenarios/secrets.py
+	@tests/scenarios/drift.py
+	@tests/scenarios/interrupt.py
+
+bench: $(READY) ## Measure site.yml against the same procedure as bare commands; prints ratios
+	@tests/benchmarks/site.py
+
+generate: $(READY) ## Write what is derived from the tree (action group)
+	@.ci/generate
+
+##@ Setup
+.PHONY: venv clean
+venv: $(READY) ## Make .venv with everything that developing and testing needs
+
+.venv/.ready: requirements-dev.txt
+	@.ci/prerequisites
+	@test -x .venv/bin/python || python3 -m venv .venv
+	@echo "installing requirements-dev.txt into .venv"
+	@.venv/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@
+
+clean: ## Remove what building and testing made (not the lab, not .venv)
+	@rm -rf build .cache .pytest_cache .hypothesis tests/output
