@@ -1,0 +1,215 @@
+# Copyright: (c) 2026, The constellation.opennebula team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the tests look through: the inventory, ssh, the database, the cluster's status, XML-RPC. None of it is the collection's code."""
+from __future__ import annotations
+
+import functools
+import ipaddress
+import json
+import pathlib
+import re
+import shlex
+import socket
+import subprocess
+import tempfile
+import time
+import xml.etree.ElementTree as ET
+import xmlrpc.client
+from dataclasses import dataclass, field
+
+import testinfra
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+HERE = pathlib.Path(__file__).resolve().parent
+SERVICES = ("opennebula", "opennebula-sunstone", "opennebula-gate", "opennebula-flow", "opennebula-novnc")
+FEDERATED = ("user_pool", "group_pool", "marketplace_pool", "marketplaceapp_pool", "vdc_pool", "zone_pool", "db_versioning", "acl")
+PORT = 2633
+
+
+@dataclass(frozen=True)
+class Node:
+    """One front-end, over ssh."""
+
+    name: str
+    address: str
+    login: dict = field(repr=False)
+    server_id: int
+    fence: str
+    secrets: tuple = field(repr=False)
+    zone_name: str
+
+    @functools.cached_property
+    def host(self):
+        """Return testinfra's host; one ssh connection is kept for all commands."""
+        options = {"ssh_extra_args": self.login["options"], "controlpersist": 60}
+        if self.login["key"]:
+            options["ssh_identity_file"] = self.login["key"]
+        if self.login["become"]:
+            options["sudo"] = True
+        return testinfra.get_host(f"ssh://{self.login['user']}@{self.login['host']}:{self.login['port']}", **options)
+
+    def read(self, command):
+        """Return what ``command`` prints; an exit code other than 0 fails the test with its error text."""
+        done = self.host.run(command)
+        assert done.rc == 0, f"{self.name}: {command}: exit {done.rc}: {done.stderr.strip()}"
+        return done.stdout
+
+    def feed(self, command, text):
+        """Return what ``command`` prints with ``text`` as its input: secrets to look for must not become arguments."""
+        key = ["-i", self.login["key"]] if self.login["key"] else []
+        sudo = "sudo -n " if self.login["become"] else ""
+        argv = ["ssh", *shlex.split(self.login["options"]), *key, "-p", str(self.login["port"]), f"{self.login['user']}@{self.login['host']}",
+                f"{sudo}sh -c {shlex.quote(command)}"]
+        return subprocess.run(argv, input=text, stdout=subprocess.PIPE, check=False, encoding="utf-8", errors="replace", timeout=120).stdout
+
+    def rows(self, query):
+        """Return the rows of ``query`` as lists of strings, asked as the local root."""
+        text = self.read(f"mariadb --batch --raw --skip-column-names -e {shlex.quote(query)}")
+        return [line.split("\t") for line in text.splitlines()]
+
+    def variables(self, *names):
+        """Return the server's global variables by name, as strings."""
+        listed = ", ".join(f"'{name}'" for name in names)
+        return dict(self.rows(f"SHOW GLOBAL VARIABLES WHERE Variable_name IN ({listed})"))
+
+    def channels(self):
+        """Return {connection name: its row} of SHOW ALL SLAVES STATUS."""
+        records = re.split(r"^\*+ \d+\. row \*+$", self.read("mariadb -e 'SHOW ALL SLAVES STATUS\\G'"), flags=re.M)[1:]
+        rows = [dict(re.findall(r"^ *(\w+): ?(.*)$", record, flags=re.M)) for record in records]
+        return {row["Connection_name"]: row for row in rows}
+
+    def listens(self, port=PORT):
+        """Return whether the node's own address accepts connections on ``port``."""
+        try:
+            socket.create_connection((self.address, port), timeout=3).close()
+        except OSError:
+            return False
+        return True
+
+
+@dataclass(frozen=True)
+class Zone:
+    """A zone as the inventory describes it."""
+
+    name: str
+    mode: str
+    id: int
+    vip: str
+    federation_vip: str
+    endpoint: str
+    laboratory: bool
+    services: tuple
+    nodes: tuple = field(default=())
+
+    def holders(self, address=None):
+        """Return the nodes that have the service address on one of their interfaces."""
+        address = address or self.vip
+        return [node for node in self.nodes if f"inet {address}/" in node.read("ip -oneline -4 address")]
+
+    @property
+    def active(self):
+        """Return the node that holds the zone's address; exactly one does."""
+        holders = self.holders()
+        assert len(holders) == 1, f"zone {self.name}: {self.vip} is on {[node.name for node in holders]}"
+        return holders[0]
+
+    @property
+    def standby(self):
+        return next(node for node in self.nodes if node is not self.active)
+
+    def status(self):
+        """Return crm_mon's view as XML, from the active node."""
+        return ET.fromstring(self.active.read("crm_mon --one-shot --inactive --output-as=xml"))
+
+    def configuration(self):
+        """Return the live configuration (CIB) as XML."""
+        return ET.fromstring(self.active.read("cibadmin --query --scope configuration"))
+
+    def properties(self):
+        """Return the cluster's own properties by name."""
+        return {pair.get("name"): pair.get("value") for pair in self.configuration().findall("./crm_config/cluster_property_set/nvpair")}
+
+    def call(self, method, *arguments):
+        """Call ``method`` through the zone's address as oneadmin; return its value or fail with OpenNebula's message."""
+        with xmlrpc.client.ServerProxy(f"http://{self.vip}:{PORT}/RPC2", allow_none=True) as server:
+            answer = getattr(server, method)(f"oneadmin:{dict(self.nodes[0].secrets)['oneadmin']}", *arguments)
+        assert answer[0], f"zone {self.name}: {method}: {answer[1]}"
+        return answer[1]
+
+
+@dataclass(frozen=True)
+class Federation:
+    """All zones of the inventory."""
+
+    zones: tuple
+
+    @property
+    def nodes(self):
+        return tuple(node for zone in self.zones for node in zone.nodes)
+
+    @property
+    def master(self):
+        return next((zone for zone in self.zones if zone.mode == "master"), None)
+
+    @property
+    def slaves(self):
+        return tuple(zone for zone in self.zones if zone.mode == "slave")
+
+    @property
+    def secrets(self):
+        """Return every secret of the inventory, once."""
+        return sorted({value for node in self.nodes for _, value in node.secrets if value})
+
+    def zone_of(self, node):
+        return next(zone for zone in self.zones if zone.name == node.zone_name)
+
+    def expected_channels(self, node):
+        """Return {channel name: host it pulls from} by the rules of the README: two in a pair, and the federation in slave zones."""
+        zone = self.zone_of(node)
+        first, second = zone.nodes
+        pair = {f"zone{zone.id}-slave": second.address} if node is first else {f"zone{zone.id}-master": first.address}
+        if zone.mode == "slave":
+            pair["zone0"] = self.master.federation_vip or None
+        return pair
+
+
+def read_inventory(source):
+    """Return the Federation that the inventory at ``source`` describes."""
+    with tempfile.TemporaryDirectory() as folder:
+        done = subprocess.run(["ansible-playbook", "-i", str(source), str(HERE / "inventory.yml"), "-e", f"verify_out={folder}"],
+                              cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, check=False, encoding="utf-8")
+        found = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(pathlib.Path(folder).glob("*.json"))]
+    if done.returncode or not found:
+        raise RuntimeError(f"cannot read inventory {source}: no host has zone_name, or\n{done.stdout[-3000:]}")
+    return federation_of(sorted(found, key=lambda one: int(one["order"])))
+
+
+def federation_of(found):
+    """Return the Federation of the front-ends' variables, each a dictionary as inventory.yml writes it.
+
+    >>> federation_of([]).zones
+    ()
+    """
+    zones, slave_ids = [], iter(range(100, 10000))
+    for name in dict.fromkeys(one["zone"]["name"] for one in found):
+        members = [one for one in found if one["zone"]["name"] == name]
+        zone = members[0]["zone"]
+        given = int(zone["id"])
+        number = given if given >= 0 else next(slave_ids) if zone["mode"] == "slave" else 0
+        vip = str(ipaddress.ip_interface(zone["vip"]).ip)
+        nodes = tuple(Node(one["name"], one["address"], one["login"], int(one["server_id"]), one["fence"], tuple(one["secrets"].items()), name)
+                      for one in members)
+        zones.append(Zone(
+            name=name, mode=zone["mode"], id=number, vip=vip, endpoint=zone["endpoint"] or f"http://{vip}:{PORT}/RPC2",
+            federation_vip=str(ipaddress.ip_interface(zone["federation_vip"]).ip) if zone["federation_vip"] else "",
+            laboratory=bool(zone["laboratory"]), services=tuple(zone["services"]) or SERVICES, nodes=nodes))
+    return Federation(tuple(zones))
+
+
+def until(look, within_s=15, every_s=0.5):
+    """Return the first true value of ``look()``; after ``within_s`` return its last value, true or not."""
+    deadline = time.monotonic() + within_s
+    while not (seen := look()) and time.monotonic() < deadline:
+        time.sleep(every_s)
+    return seen

@@ -1,0 +1,86 @@
+# Copyright: (c) 2026, The constellation.opennebula team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The databases: one writer a zone, every channel running, the same federated rows everywhere."""
+from __future__ import annotations
+
+from look import FEDERATED, until
+
+# Measured to lose nothing over random faults (field notes on MariaDB, section 2); the ids differ a node and a zone.
+SETTINGS = {
+    "gtid_strict_mode": "ON", "binlog_format": "ROW", "log_slave_updates": "ON", "sync_binlog": "1", "innodb_flush_log_at_trx_commit": "1",
+    "relay_log_recovery": "ON", "slave_net_timeout": "10", "rpl_semi_sync_slave_enabled": "ON", "rpl_semi_sync_master_wait_point": "AFTER_SYNC",
+    "log_bin": "ON", "slave_exec_mode": "STRICT",
+}
+
+
+def dump(node):
+    return node.read("mariadb-dump --skip-comments --skip-extended-insert --order-by-primary --no-create-info --single-transaction opennebula "
+                     + " ".join(FEDERATED))
+
+
+def test_only_the_active_node_takes_writes(zone):
+    seen = {node.name: node.variables("read_only")["read_only"] for node in zone.nodes}
+    assert seen == {node.name: "OFF" if node is zone.active else "ON" for node in zone.nodes}
+
+
+def test_active_node_waits_for_its_peer(zone):
+    seen = {node.name: node.variables("rpl_semi_sync_master_enabled")["rpl_semi_sync_master_enabled"] for node in zone.nodes}
+    assert seen == {node.name: "ON" if node is zone.active else "OFF" for node in zone.nodes}
+
+
+def test_settings_are_the_proven_ones(node, federation):
+    zone = federation.zone_of(node)
+    wanted = dict(SETTINGS, gtid_domain_id=str(zone.id), gtid_ignore_duplicates="ON" if zone.mode == "slave" else "OFF")
+    assert node.variables(*wanted) == wanted
+
+
+def test_server_ids_differ(federation):
+    ids = [node.variables("server_id")["server_id"] for node in federation.nodes]
+    assert len(set(ids)) == len(ids), ids
+
+
+def test_every_channel_runs(node, federation):
+    wanted = federation.expected_channels(node)
+    channels = node.channels()
+    assert {name: row["Master_Host"] for name, row in channels.items()} == {name: host or channels[name]["Master_Host"] for name, host in wanted.items()}
+    states = {name: (row["Slave_IO_Running"], row["Slave_SQL_Running"], row["Last_IO_Errno"], row["Last_SQL_Errno"]) for name, row in channels.items()}
+    assert states == {name: ("Yes", "Yes", "0", "0") for name in wanted}
+    assert {row["Using_Gtid"] for row in channels.values()} == {"Slave_Pos"}
+
+
+def test_federation_channel_takes_the_federated_tables_only(slave_zone):
+    for node in slave_zone.nodes:
+        filtered = node.channels()["zone0"]["Replicate_Do_Table"].replace(" ", "").split(",")
+        assert sorted(filtered) == sorted(f"opennebula.{table}" for table in FEDERATED), node.name
+
+
+def test_federated_tables_are_equal_row_by_row(federation):
+    def differing():
+        texts = {node.name: dump(node) for node in federation.nodes if federation.zone_of(node).mode != "standalone"}
+        first = next(iter(texts.values()))
+        assert "INSERT INTO `user_pool`" in first and "INSERT INTO `zone_pool`" in first, "the tables are empty: nothing is compared"
+        return {name: sorted(set(text.splitlines()) ^ set(first.splitlines()))[:4] for name, text in texts.items() if text != first}
+
+    until(lambda: not differing())
+    assert differing() == {}
+
+
+def test_local_tables_are_equal_inside_the_zone(zone):
+    def states():
+        return [node.read("mariadb-dump --skip-comments --skip-extended-insert --order-by-primary --no-create-info --single-transaction opennebula "
+                          "host_pool cluster_pool template_pool").splitlines() for node in zone.nodes]
+
+    until(lambda: states()[0] == states()[1])
+    first, second = states()
+    assert first == second
+
+
+def test_socket_cannot_start_a_stopped_server(node):
+    assert node.host.run("systemctl is-enabled mariadb.socket").stdout.strip() in ("masked", "not-found", "")
+    assert node.host.service("mariadb").is_enabled and node.host.service("mariadb").is_running
+
+
+def test_replication_user_may_only_replicate(node):
+    grants = "\n".join(row[0] for row in node.rows("SELECT DISTINCT privilege_type FROM information_schema.user_privileges WHERE grantee LIKE '\\'opennebula_repl\\'%'"))
+    assert grants == "REPLICATION SLAVE"
