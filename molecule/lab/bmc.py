@@ -6,8 +6,9 @@
 
 Runs in the BMC container. /bmc holds plan.json, password, faults/<node> and log.jsonl; /podman/podman.sock is the switch.
 What the agent says (fence-agents 4.12, its source): lines ended by CR; SMCLP; show /system1 -> EnabledState=…;
-power off hard; start /system1; reset /system1 hard; exit. Each answer must arrive in ONE write: the agent reads
-EnabledState from what has arrived, and half an answer reads as "off".
+power off hard; start /system1; reset /system1 hard; exit. The agent takes EnabledState=(.*) from what has arrived, and half
+an answer reads as "off". So each answer goes out in one write, and answers are short: the agent reads at most 100 characters
+at a time (fspawn.read_nonblocking), so what can pile up between two reads must stay below that.
 """
 from __future__ import annotations
 
@@ -51,16 +52,11 @@ def verb_of(command):
 def answer(command, power):
     """Return the whole answer to a command, prompt included; power is the state after it, 'on' or 'off'."""
     verb = verb_of(command)
-    head = f"\r\nstatus=0\r\nstatus_tag=COMMAND COMPLETED\r\n\r\n{command}\r\n"
     if verb == "exit":
         return "\r\nCLI session stopped\r\n"
-    if verb == "show" and command.strip().lower() == "power":
-        return f"{head}power: server power is currently: {power.capitalize()}\r\n{PROMPT}"
-    if verb == "show":
-        return f"{head}/system1\r\n  Properties\r\n    EnabledState={'enabled' if power == 'on' else 'disabled'}\r\n{PROMPT}"
-    if verb:
-        return f"{head}Server power is {power}.\r\n{PROMPT}"
-    return f"{head if command.strip() else ''}{PROMPT}"
+    if verb == "show" and command.strip().lower() != "power":
+        return f"\r\n/system1\r\n  EnabledState={'enabled' if power == 'on' else 'disabled'}\r\n{PROMPT}"
+    return f"\r\nServer power is {power}.\r\n{PROMPT}" if verb else PROMPT
 
 
 # -- the switch --------------------------------------------------------------------------------------------------------
