@@ -26,6 +26,7 @@ def power(lab, name, verb):
             time.sleep(0.25)
         else:
             raise LabError(f"{name} does not power on: {done.stderr.strip()}")
+        lab.pin_bridges()                                # the bridge may have gone with its last port
     return "on" if lab.states().get(container) == "running" else "off"
 
 

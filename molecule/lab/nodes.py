@@ -65,6 +65,7 @@ class Lab:
         with ThreadPoolExecutor(4) as pool:
             list(pool.map(lambda node: self.start_node(node, states.get(node.container), images["node"]), self.plan.nodes.values()))
         self.start_bmc(states.get(self.plan.bmc_container), images["bmc"])
+        self.pin_bridges()
         say("containers run; waiting for ssh")
         with ThreadPoolExecutor(4) as pool:
             list(pool.map(self.wait_for_ssh, self.plan.nodes))
@@ -102,6 +103,16 @@ class Lab:
                 podman("network", "create", "--internal", "--disable-dns", "--label", f"lab={self.plan.name}", "--subnet", f"{net}.0.0/16", "--gateway", f"{net}.0.1", name)
         if self.repo_line() and not exists("network", self.plan.uplink_network):
             podman("network", "create", "--label", f"lab={self.plan.name}", self.plan.uplink_network)
+
+    def pin_bridges(self):
+        """Give the host's side of each network a fixed MAC.
+
+        Left alone, a bridge takes the lowest MAC among its ports, which changes whenever a node is powered on: every other
+        node then keeps the old one in its ARP table, and ssh sessions from the host stall for one to two minutes (seen).
+        """
+        for name, net in ((self.plan.data_network, self.plan.net), (self.plan.bmc_network, self.plan.bmc_net)):
+            bridge = podman("network", "inspect", name, "--format", "{{.NetworkInterface}}")
+            run("ip", "link", "set", "dev", bridge, "address", addresses.mac(f"{net}.0.1"))
 
     def start_node(self, node, state, tag):
         if state in ("created", "configured", "initialized"):    # an `up` died between create and start
