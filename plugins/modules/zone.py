@@ -36,6 +36,10 @@ options:
         type: str
         choices: [present, absent]
         default: present
+  wait_timeout_s:
+    description: Seconds to wait for a daemon that does not answer yet. Check mode does not wait.
+    type: int
+    default: 0
 extends_documentation_fragment:
   - constellation.opennebula.api
 seealso:
@@ -88,6 +92,7 @@ from ..module_utils.core.converge import Outcome, converge
 from ..module_utils.core.errors import NotThere
 
 SPEC = {
+    "wait_timeout_s": {"type": "int", "default": 0},
     "zones": {
         "type": "list", "elements": "dict", "required": True,
         "options": {
@@ -104,8 +109,8 @@ def ensure(params, connect, check_mode):
     """Converge the zones; ``connect()`` gives the daemon, and raises NotThere where none answers."""
     want = zones.wanted(params["zones"])
     try:
-        api = connect()
-        seen = [zones.parse(api.zone_pool())]
+        api, first = opennebula.wait_for(connect, "zone_pool", 0 if check_mode else params.get("wait_timeout_s", 0))
+        seen = [zones.parse(first)]
     except NotThere:
         if not check_mode:
             raise

@@ -198,6 +198,19 @@ class OpenNebula:
                         "Start the service opennebula, or run this on the front-end that holds the zone's address.")
 
 
+def wait_for(connect, reading, timeout_s, clock=time.monotonic, pause=time.sleep):
+    """Return the daemon and what ``reading`` (the name of a reading call) answers, as soon as somebody answers; raise NotThere after ``timeout_s``."""
+    deadline = clock() + timeout_s
+    while True:
+        try:
+            api = connect()
+            return api, getattr(api, reading)()
+        except NotThere:
+            if clock() >= deadline:
+                raise
+            pause(0.5)
+
+
 def read_session(path):
     """Return ``user:password`` from a file in the form of $ONE_AUTH."""
     try:

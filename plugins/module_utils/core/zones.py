@@ -23,6 +23,16 @@ Zone = namedtuple("Zone", "id name endpoint")
 Wanted = namedtuple("Wanted", "id name endpoint state")     # id None: any; name None: whatever it is called
 
 
+def of_topology(topology):
+    """Return what module zone is to make of a topology: the master zone's endpoint, and the slave zones by id and name.
+
+    The first zone keeps the name that the daemon gave it; everything refers to it by its id.
+    """
+    named = [{"id": zone["id"], "name": zone["name"], "endpoint": zone["endpoint"]} for zone in topology["zones"].values() if zone["mode"] == "slave"]
+    first = [{"id": zone["id"], "endpoint": zone["endpoint"]} for zone in topology["zones"].values() if zone["mode"] == "master"]
+    return first + sorted(named, key=lambda zone: zone["id"])
+
+
 def parse(text):
     """Return the zones of a pool, by id. 7.x adds STATE and SERVER_POOL, which we leave alone."""
     try:

@@ -79,6 +79,12 @@ def test_another_id_than_wanted_is_told_with_the_way_out():
     zones.check_id(zones.Wanted(None, "beta", URL, "present"), 101)
 
 
+def test_a_topology_becomes_the_list_of_zones():
+    topology = {"zones": {"gamma": {"id": 101, "name": "gamma", "mode": "slave", "endpoint": "c"}, "alpha": {"id": 0, "name": "alpha", "mode": "master", "endpoint": "a"},
+                          "beta": {"id": 100, "name": "beta", "mode": "slave", "endpoint": "b"}, "solo": {"id": 0, "name": "solo", "mode": "standalone", "endpoint": "s"}}}
+    assert zones.of_topology(topology) == [{"id": 0, "endpoint": "a"}, {"id": 100, "name": "beta", "endpoint": "b"}, {"id": 101, "name": "gamma", "endpoint": "c"}]
+
+
 def test_template_values_are_quoted():
     assert zones.template({"name": 'a"b\\c', "endpoint": URL}) == f'NAME="a\\"b\\\\c"\nENDPOINT="{URL}"'
 

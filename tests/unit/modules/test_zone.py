@@ -109,3 +109,16 @@ def test_no_password_in_the_result():
     params = dict(WANT, username="oneadmin", password=canary)
     assert canary not in json.dumps([zone.ensure(params, lambda: oned, False).as_result(), zone_info.read(lambda: oned)])
     assert zone.SPEC and zone.opennebula.ARGUMENTS["password"]["no_log"]
+
+
+def test_a_daemon_that_still_starts_is_waited_for():
+    oned, tries = FakeOned(), []
+
+    def late():
+        if len(tries) < 2:
+            nobody()
+        return oned
+
+    assert zone.opennebula.wait_for(late, "zone_pool", 5, pause=tries.append)[0] is oned and tries == [0.5, 0.5]
+    with pytest.raises(NotThere):
+        zone.opennebula.wait_for(nobody, "zone_pool", 0)

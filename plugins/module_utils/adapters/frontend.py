@@ -1,0 +1,117 @@
+# Copyright: (c) 2026, The constellation.opennebula team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a front-end shows of OpenNebula besides its API: the daemon's process, transfers under way, VM logs, our own journal, who owns the services.
+
+Everything is read from files and /proc; ``root`` moves all of it (tests). Nothing is decided here.
+"""
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+import re
+import time
+from xml.etree import ElementTree
+
+from ..core.errors import CoreError
+
+JOURNAL = "var/log/one/recovery.log"
+STATE_LINE = re.compile(r"^(\w{3} \w{3} +\d+ [\d:]+ \d{4}) \[.*New (?:LCM |VM )?state is (\w+)", re.MULTILINE)
+TAIL = 64 * 1024
+
+
+class Frontend:
+    def __init__(self, root="/", journal=None):
+        self.root = pathlib.Path(root)
+        self.journal_path = pathlib.Path(journal) if journal else self.root / JOURNAL
+
+    @staticmethod
+    def now():
+        return time.time()
+
+    def daemon_started(self):
+        """Return when the running oned was started (seconds since 1970), None when none runs here.
+
+        /proc/PID/stat field 22 counts clock ticks since boot; the command name in it may contain blanks and brackets.
+        """
+        boot = self._boot_time()
+        started = [boot + float(stat.rpartition(")")[2].split()[19]) / os.sysconf("SC_CLK_TCK")
+                   for stat, unused in self._processes() if stat.split("(", 1)[1].rpartition(")")[0] == "oned"]
+        return min(started) if started else None
+
+    def transfers(self):
+        """Return the ids of VMs that a transfer script (remotes/tm/<driver>/<command> … VMID DSID) works on, on this host."""
+        found = set()
+        for unused, command in self._processes():
+            script = next((index for index, word in enumerate(command) if "/remotes/tm/" in word), None)
+            if script is not None and len(command) - script > 2:
+                found |= {int(word) for word in command[script + 1:][-2:-1] if word.isdigit()}
+                found |= {int(number) for word in command[script + 1:] for number in re.findall(r"/datastores/\d+/(\d+)(?:/|$)", word)}
+        return found
+
+    def last_state(self, vm_id):
+        """Return (time, state) of the last state that a daemon of this host logged for a VM; None without a log or a line."""
+        for path in (self.root / f"var/log/one/{vm_id}.log", self.root / f"var/lib/one/vms/{vm_id}/vm.log"):
+            lines = STATE_LINE.findall(_tail(path))
+            if lines:
+                return time.mktime(time.strptime(lines[-1][0], "%a %b %d %H:%M:%S %Y")), lines[-1][1]
+        return None
+
+    def journal(self):
+        """Return VM id → our last entry about it (recovery's own record of its calls, oldest lines first)."""
+        last = {}
+        for text in _tail(self.journal_path, 4 * 1024 * 1024).splitlines():
+            try:
+                entry = json.loads(text)
+                last[int(entry["vm"])] = entry
+            except (ValueError, KeyError, TypeError):
+                continue        # a line cut off by the tail or by a crash
+        return last
+
+    def record(self, entry):
+        """Append one entry; it is on disk when this returns, so that an interrupted recovery is known to the next one."""
+        try:
+            with open(self.journal_path, "a", encoding="utf-8") as file:
+                file.write(json.dumps(entry, sort_keys=True) + "\n")
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            raise CoreError("cannot write recovery's journal", str(self.journal_path), error.strerror,
+                            "Without it an interrupted recovery cannot be taken up again. Mend the place, or name another journal.") from None
+
+    def cluster_owns(self, resource):
+        """Tell whether this host's cluster configuration has a resource, running or not (the CIB as pacemaker keeps it on disk)."""
+        path = self.root / "var/lib/pacemaker/cib/cib.xml"
+        try:
+            return any(node.get("id") == resource for node in ElementTree.parse(path).iter("primitive"))
+        except FileNotFoundError:
+            return False
+        except (OSError, ElementTree.ParseError) as error:
+            raise CoreError("cannot read the cluster's configuration", str(path), str(error), "Run this as root.") from None
+
+    def _boot_time(self):
+        for text in (self.root / "proc/stat").read_text(encoding="ascii").splitlines():
+            if text.startswith("btime "):
+                return int(text.split()[1])
+        raise CoreError("cannot read when this host was booted", "/proc/stat", "it has no line btime")
+
+    def _processes(self):
+        """Yield (stat, command words) of every process; one that ends meanwhile is left out."""
+        for place in (self.root / "proc").iterdir():
+            if place.name.isdigit():
+                try:
+                    stat = (place / "stat").read_text(encoding="utf-8", errors="replace")
+                    command = (place / "cmdline").read_bytes().decode(errors="replace").replace("\0", " ").split()     # sh -c "…" is one argument
+                except OSError:
+                    continue
+                yield stat, command
+
+
+def _tail(path, size=TAIL):
+    try:
+        with open(path, "rb") as file:
+            file.seek(max(0, os.fstat(file.fileno()).st_size - size))
+            return file.read().decode("utf-8", errors="replace")
+    except OSError:
+        return ""
