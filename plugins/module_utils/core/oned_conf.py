@@ -15,7 +15,7 @@ The grammar, as measured on the daemons 5.0.2, 5.12.13, 6.10.5 and 7.4.0 (lexer:
     "[ ]" (no pair) is refused up to 5.2.1 and accepted from 5.12 on
     any other character is dropped, without a word
 
-Every way in which the daemon refuses a file is a row of EXPECTED below; what it swallows is a Warning.
+Every way in which the daemon refuses a file is a row of EXPECTED below; what it swallows is a Notice.
 Text is ``str`` decoded from UTF-8 with surrogateescape: every byte survives, values of our own are readable.
 Changing a document is the business of oned_conf_edit.py.
 """
@@ -63,7 +63,7 @@ class NotParsed(CoreError):
 
 
 @dataclass(frozen=True)
-class Warning_:
+class Notice:
     """Something that the daemon swallows silently; never carries a value, which may be a secret."""
 
     kind: str
@@ -176,7 +176,7 @@ class Document:
 
     @property
     def warnings(self):
-        return [Warning_(kind, *self.place(offset), text, self.origin) for kind, offset, text in sorted(self._found, key=lambda found: found[1])]
+        return [Notice(kind, *self.place(offset), text, self.origin) for kind, offset, text in sorted(self._found, key=lambda found: found[1])]
 
     @property
     def commented(self):
@@ -262,8 +262,8 @@ class _Reader:
         kind, begin, behind = self.valued()
         self.expect(kind, "value", "STRING", "OPEN", "CDATA")
         if kind == "CDATA":
-            self.stopped = begin
-            self.warn("cdata", self.text.find("]]>", begin), f"']]>' ends the reading of the file here, silently: {name} and everything after it is ignored")
+            self.stopped = self.text.find("]]>", begin)
+            self.warn("cdata", self.stopped, f"']]>' ends the reading of the file here, silently: {name} and everything after it is ignored")
             return None
         if kind == "STRING":
             return Attribute(name, start, begin, behind, self.value(begin, behind))

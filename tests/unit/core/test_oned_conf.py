@@ -156,7 +156,7 @@ def _random_text(rng):
 
 def test_random_texts_round_trip_and_offsets_hold():
     rng, accepted = random.Random(20261121), 0
-    for unused in range(20000):
+    for unused in range(6000):
         text = _random_text(rng)
         try:
             document = oned_conf.parse(text)
@@ -167,7 +167,7 @@ def test_random_texts_round_trip_and_offsets_hold():
         for attribute in document.attributes:
             for start, value, end in [(attribute.start, attribute.value_start, attribute.end)] + [(p.start, p.value_start, p.end) for p in attribute.pairs or ()]:
                 assert 0 <= start < value <= end <= len(text)
-    assert accepted > 2000
+    assert accepted > 600
 
 
 # -- against what the real daemons said, when it is here
@@ -219,7 +219,10 @@ def test_shipped_files_load_as_the_daemon_loaded_them():
         assert oned_conf.encode(document.render()) == data
         # 3.2.1 ends in a row of stars without a newline
         assert not [warning for warning in document.warnings if (warning.kind, path.parent.name) != ("dropped", "3.2.1")]
+        # the recording ran in a directory of its own
         dumped = path.with_name(path.name + ".parsed").read_bytes().decode("utf-8", "surrogateescape").split("\n")
-        masked = [line for line in _dump(document.values()) if line not in dumped]
-        assert not masked, (path, masked)
+        ours = [line.replace("=/srv/one", "=/var/tmp/one") if line.startswith("SCRIPTS_REMOTE_DIR=") else line for line in _dump(document.values())]
+        assert not [line for line in ours if line not in dumped], path
+        for name in {name for name, unused in document.values() if not name.endswith("_MAD_CONF")}:     # built-in ones of these are added
+            assert [line for line in ours if line.startswith(name + "=")] == [line for line in dumped if line.startswith(name + "=")], (path, name)
     print(f"{len(files)} shipped files agree with the daemon")
