@@ -159,7 +159,7 @@ class Federation:
     @property
     def secrets(self):
         """Return every secret of the inventory, once."""
-        return sorted({value for node in self.nodes for _, value in node.secrets if value})
+        return sorted({value for node in self.nodes for value in dict(node.secrets).values() if value})
 
     def zone_of(self, node):
         return next(zone for zone in self.zones if zone.name == node.zone_name)
