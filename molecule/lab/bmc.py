@@ -97,9 +97,9 @@ def press(container, verb, within_s=10):
 class Board:
     lock = threading.Lock()                              # one log for all boards
 
-    def __init__(self, address, target, peers, password):
+    def __init__(self, address, target, peers):
         self.address, self.node, self.container = address, target["node"], target["container"]
-        self.peers, self.password = peers, password
+        self.peers = peers
 
     def fault(self):
         file = STATE / "faults" / self.node
@@ -116,9 +116,9 @@ class Board:
         verb, fault = verb_of(command), self.fault()
         if fault == "hang":
             time.sleep(3600)
-        if verb and fault == "slow":
-            time.sleep(SLOW_S)
         if verb in ("on", "off", "reset"):
+            if fault == "slow":
+                time.sleep(SLOW_S)
             self.log(by, command, verb=verb, **({"fault": fault} if fault else {}))
             if fault != "stuck":
                 press(self.container, verb)
@@ -141,7 +141,8 @@ def serve(board, key):
             return "password"
 
         def check_auth_password(self, username, password):
-            good = username == "fence" and hmac.compare_digest(password, board.password) and board.fault() != "deny"
+            expected = (STATE / "password").read_text(encoding="ascii").strip()
+            good = username == "fence" and hmac.compare_digest(password, expected) and board.fault() != "deny"
             if not good:
                 board.log(self.by, "login", refused=True)
             return paramiko.AUTH_SUCCESSFUL if good else paramiko.AUTH_FAILED
@@ -191,7 +192,6 @@ def serve(board, key):
 def main():
     import paramiko
     plan = json.loads((STATE / "plan.json").read_text(encoding="ascii"))
-    password = (STATE / "password").read_text(encoding="ascii").strip()
     key_file = STATE / "host_key"                        # kept: a changed host key makes every agent fail
     if not key_file.exists():
         paramiko.RSAKey.generate(2048).write_private_key_file(str(key_file))
@@ -199,7 +199,7 @@ def main():
     threads = []
     for address, target in plan["targets"].items():
         subprocess.run(["ip", "address", "replace", f"{address}/16", "dev", "eth0"], check=True)
-        threads.append(threading.Thread(target=serve, args=(Board(address, target, plan["peers"], password), key), daemon=True))
+        threads.append(threading.Thread(target=serve, args=(Board(address, target, plan["peers"]), key), daemon=True))
         threads[-1].start()
     while all(thread.is_alive() for thread in threads):  # one dead listener ends the container, where it can be seen
         time.sleep(1)

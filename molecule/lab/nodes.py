@@ -4,10 +4,11 @@
 """Bring the laboratory up, repair it, look at it, take it down. Everything carries the label lab=<LAB_NAME>."""
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import pathlib
-import secrets
+import re
 import shutil
 import signal
 import socket
@@ -20,6 +21,7 @@ import faults
 import image
 from podman import LIMITS, LabError, containers, exists, podman, run, say
 
+INVENTORY = image.HERE.parents[1] / "inventories/lab/group_vars/all.yml"
 NODE_FLAGS = ["--systemd=always", "--privileged", "--no-hosts", *LIMITS]
 
 
@@ -77,9 +79,8 @@ class Lab:
         if not self.key.exists():
             run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", f"lab {self.plan.name}", "-f", self.key)
         password = self.bmc_state / "password"
-        if not password.exists():
-            password.touch(0o600)
-            password.write_text(secrets.token_urlsafe(12), encoding="ascii")
+        password.touch(0o600)
+        password.write_text(inventory_value("lab_bmc_password"), encoding="ascii")
         targets = {node.bmc: {"node": node.name, "container": node.container} for node in self.plan.nodes.values()}
         peers = {node.fence_address: node.name for node in self.plan.nodes.values()}
         (self.bmc_state / "plan.json").write_text(json.dumps({"targets": targets, "peers": peers}, indent=1), encoding="ascii")
@@ -133,12 +134,13 @@ class Lab:
             say(f"{node.name} powered on")
 
     def start_bmc(self, state, tag):
-        if state == "running":
+        program = hashlib.sha256((image.HERE / "bmc.py").read_bytes()).hexdigest()[:12]
+        if state == "running" and podman("inspect", "--format", '{{index .Config.Labels "program"}}', self.plan.bmc_container) == program:
             return
         if state:
             podman("rm", "--force", "--time", "0", self.plan.bmc_container)
         address = f"{self.plan.bmc_net}.0.2"
-        podman("run", "--detach", "--pull=never", "--name", self.plan.bmc_container, "--hostname", "bmc", "--label", f"lab={self.plan.name}", *LIMITS,
+        podman("run", "--detach", "--pull=never", "--name", self.plan.bmc_container, "--hostname", "bmc", *LIMITS, "--label", f"lab={self.plan.name}", "--label", f"program={program}",
                "--cap-add", "NET_ADMIN", "--init=false", "--network", f"{self.plan.bmc_network}:ip={address},mac={addresses.mac(address)},interface_name=eth0",
                "--volume", f"{image.HERE / 'bmc.py'}:/bmc.py:ro", "--volume", f"{self.bmc_state}:/bmc", "--volume", f"{self.runtime}:/podman",
                tag, "python3", "/bmc.py")
@@ -206,6 +208,15 @@ class Lab:
         if self.runtime.parent.exists() and not any(self.runtime.parent.iterdir()):
             self.runtime.parent.rmdir()
         say(f"{self.plan.name} is gone")
+
+
+def inventory_value(name):
+    """Return a plain value of the lab's inventory; no YAML parser in the standard library, and none needed for `name: value`."""
+    text = INVENTORY.read_text(encoding="utf-8")
+    found = re.search(rf"^{name}:\s*(\S+)\s*$", text, flags=re.M)
+    if not found:
+        raise LabError(f"{INVENTORY}: no plain value {name}")
+    return found.group(1).strip("\"'")
 
 
 def port_open(address, port, timeout_s=1.0):
