@@ -1,0 +1,208 @@
+# Copyright: (c) 2026, The constellation.opennebula team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Pacemaker, corosync and pcs of this host: raw text in and out, decides nothing.
+
+Written against pacemaker 2.1.5, corosync 3.1.7, pcs 0.11.5, fence-agents 4.12 (Debian 12). Secrets travel by standard input or in
+files that only root can read, never as arguments.
+"""
+from __future__ import annotations
+
+import grp
+import json
+import os
+import pwd
+import tempfile
+import time
+
+from ..core.errors import CoreError, NotThere
+from . import system
+
+# include/crm/common/results.h of pacemaker 2.1
+EXIT = {1: "error", 2: "wrong parameter", 3: "not implemented", 4: "not permitted", 5: "not installed", 6: "not configured", 7: "not running", 64: "wrong usage",
+        65: "unusable data", 68: "unknown host", 69: "unavailable", 70: "internal error", 71: "operating system error", 76: "protocol error", 77: "not permitted",
+        78: "invalid configuration", 100: "fatal error", 102: "not connected to the cluster", 103: "older than what is there", 104: "digest differs", 105: "no such object",
+        106: "no quorum", 107: "unsafe", 108: "exists already", 109: "several match", 112: "cannot be determined", 113: "requirements not met", 124: "timed out",
+        127: "program is missing", 137: "killed"}
+MISSING, DISCONNECTED, INVALID, TIMED_OUT = 127, 102, 78, 124
+MOVED = (103, 104, 206)                                  # the configuration is not the one that the patch was made from
+CIB_DIRECTORY, CIB_USER, CIB_GROUP = "/var/lib/pacemaker/cib", "hacluster", "haclient"
+COROSYNC_CONF, KNOWN_HOSTS = "/etc/corosync/corosync.conf", "/var/lib/pcsd/known-hosts"
+INSTALL_HINT = "Install pacemaker and pcs (role constellation.opennebula.cluster), or run on a cluster node."
+
+
+class Pacemaker:
+    """The cluster as this host sees it."""
+
+    def __init__(self, directory=None):
+        self._directory = directory                      # for temporary files; None: the system's
+
+    # --- configuration -------------------------------------------------------------------------------------------------------------
+
+    def cib(self):
+        """Return the live configuration as XML text."""
+        return self._run(["cibadmin", "--query"], "cannot read the cluster's configuration")
+
+    def verify(self, cib):
+        """Return what crm_verify finds wrong with a CIB, [] when nothing."""
+        code, out, err = system.run(["crm_verify", "--xml-pipe", "-V"], stdin=cib)
+        if code == 0:
+            return []
+        if code != INVALID:
+            self._fail(["crm_verify"], code, out, err, "cannot check the new configuration")
+        return [line for line in (out + err).splitlines() if line.strip() and "-V may provide" not in line]
+
+    def diff(self, old, new):
+        """Return the patch between two CIBs, "" when they are equal."""
+        with tempfile.TemporaryDirectory(prefix="cib-", dir=self._directory) as directory:     # made with mode 0700
+            paths = []
+            for name, text in (("old", old), ("new", new)):
+                paths.append(os.path.join(directory, name))
+                descriptor = os.open(paths[-1], os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+                with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+                    stream.write(text)
+            argv = ["crm_diff", "--cib", "--original", paths[0], "--new", paths[1]]
+            code, out, err = system.run(argv)
+        if code not in (0, 1) or (code == 1 and not out.strip()):
+            self._fail(argv, code, out, err, "cannot compute the change of the cluster's configuration")
+        return out if code == 1 else ""
+
+    def patch(self, patch):
+        """Apply a patch; return False, with nothing applied, when the configuration has moved since the patch was made."""
+        argv = ["cibadmin", "--patch", "--xml-pipe"]
+        code, out, err = system.run(argv, stdin=patch)
+        if code in MOVED:
+            return False
+        if code != 0:
+            self._fail(argv, code, out, err, "the cluster refused the new configuration")
+        return True
+
+    def wait_idle(self, timeout_s):
+        """Wait until nothing is left to do; return False when the time is over."""
+        argv = ["crm_resource", "--wait", f"--timeout={timeout_s}"]
+        code, out, err = system.run(argv, timeout_s=timeout_s + 30)
+        if code not in (0, TIMED_OUT):
+            self._fail(argv, code, out, err, "cannot wait for the cluster")
+        return code == 0
+
+    def metadata(self, agent):
+        """Return what an agent says about itself, "" when it is not installed here."""
+        code, out, dummy = system.run(["crm_resource", "--show-metadata", agent if ":" in agent else f"stonith:{agent}"], timeout_s=40)
+        return out if code == 0 else ""
+
+    def fence_status(self, agent, request, timeout_s=60):
+        """Ask a fence agent for ``status``; return (exit code, what it said). 0 is on, 2 is off, anything else no answer."""
+        code, out, err = system.run([agent], stdin=request, timeout_s=timeout_s)
+        return code, (err.strip() or out.strip())
+
+    # --- state ---------------------------------------------------------------------------------------------------------------------
+
+    def monitor(self):
+        """Return crm_mon's XML."""
+        return self._run(["crm_mon", "--output-as=xml"], "cannot read the state of the cluster")
+
+    def members(self):
+        """Return the text of corosync.conf, None when there is none."""
+        return self._text(COROSYNC_CONF)
+
+    def known_hosts(self):
+        """Return the parsed list of hosts that pcs knows, {} when there is none."""
+        text = self._text(KNOWN_HOSTS)
+        try:
+            return json.loads(text) if text else {}
+        except ValueError:
+            return {}
+
+    @staticmethod
+    def _text(path):
+        try:
+            with open(path, encoding="utf-8") as stream:
+                return stream.read()
+        except FileNotFoundError:
+            return None
+
+    # --- membership ----------------------------------------------------------------------------------------------------------------
+
+    def authenticate(self, nodes, user, password):
+        """Give pcs here a token for pcsd on each node ({name: [addresses]})."""
+        hosts = [word for name, addresses in nodes.items() for word in [name] + [f"addr={address}" for address in addresses[:1]]]
+        self._run(["pcs", "host", "auth"] + hosts + ["-u", user], "the nodes did not let pcs in", stdin=password + "\n", timeout_s=90,
+                  hint="Does pcsd run on all nodes, with the same password of the account hacluster?")
+
+    def setup(self, name, nodes):
+        hosts = [word for node, addresses in nodes.items() for word in [node] + [f"addr={address}" for address in addresses]]
+        self._run(["pcs", "cluster", "setup", name] + hosts, f"cluster {name} cannot be set up", timeout_s=180,
+                  hint="A node that was in another cluster keeps its files: look at it, and remove them there by hand if they are of no use.")
+
+    def distribute(self):
+        """Send this node's corosync.conf to the other nodes."""
+        self._run(["pcs", "cluster", "sync", "corosync"], "corosync.conf cannot be distributed", timeout_s=90)
+
+    def start(self, nodes):
+        self._run(["pcs", "cluster", "start"] + list(nodes), f"the cluster cannot be started on {', '.join(nodes)}", timeout_s=180,
+                  hint="Look at 'journalctl -u corosync -u pacemaker' there. A line 'REFUSED' means the rejoin gate is closed: run the rejoin playbook.")
+
+    def empty_cib(self):
+        """Return an empty configuration of this pacemaker's own schema."""
+        return self._run(["cibadmin", "--empty"], "cannot make an empty configuration")
+
+    def has_cib(self):
+        return os.path.exists(os.path.join(CIB_DIRECTORY, "cib.xml"))
+
+    def seed(self, cib):
+        """Write the configuration that the first start finds. Only before it: never over an existing one."""
+        path = os.path.join(CIB_DIRECTORY, "cib.xml")
+        descriptor = os.open(path + ".seed", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+            stream.write(cib)
+        os.chown(path + ".seed", pwd.getpwnam(CIB_USER).pw_uid, grp.getgrnam(CIB_GROUP).gr_gid)
+        try:
+            os.link(path + ".seed", path)                # fails when it exists
+        finally:
+            os.unlink(path + ".seed")
+
+    # --- single nodes and resources --------------------------------------------------------------------------------------------------
+
+    def local_node(self):
+        return self._run(["crm_node", "--name"], "cannot learn this node's name").strip()
+
+    def set_standby(self, node, standby):
+        argv = ["crm_attribute", "--type", "nodes", "--node", node, "--name", "standby"] + (["--update", "on"] if standby else ["--delete"])
+        self._run(argv, f"cannot change standby of {node}")
+
+    def set_maintenance(self, node, maintenance):
+        argv = ["crm_attribute", "--type", "nodes", "--node", node, "--name", "maintenance"] + (["--update", "true"] if maintenance else ["--delete"])
+        self._run(argv, f"cannot change maintenance of {node}")
+
+    def cleanup(self, resource, node=None):
+        argv = ["crm_resource", "--cleanup"] + (["--resource", resource] if resource else []) + (["--node", node] if node else [])
+        self._run(argv, f"cannot forget the failures of {resource or 'the resources'}", timeout_s=120)
+
+    def restart(self, resource, timeout_s):
+        self._run(["crm_resource", "--restart", "--resource", resource, f"--timeout={timeout_s}s"], f"resource {resource} did not restart", timeout_s=timeout_s + 60,
+                  hint="Look at the journal of the service and at 'crm_mon -1r'.")
+
+    # --- plumbing ------------------------------------------------------------------------------------------------------------------
+
+    def _run(self, argv, what, stdin=None, timeout_s=60, hint=""):
+        code, out, err = system.run(argv, stdin=stdin, timeout_s=timeout_s)
+        if code != 0:
+            self._fail(argv, code, out, err, what, hint)
+        return out
+
+    @staticmethod
+    def _fail(argv, code, out, err, what, hint=""):
+        said = " ".join((err.strip() or out.strip()).split())[:600]
+        why = f"'{' '.join(argv[:3])}' ended with {code} ({EXIT.get(code, 'unknown')})" + (f": {said}" if said else "")
+        if code == MISSING:
+            raise NotThere(what, why=f"{argv[0]} is not installed", hint=INSTALL_HINT)
+        if code == DISCONNECTED:
+            raise NotThere(what, why="the cluster does not run on this host", hint="Start it (pcs cluster start), or run on a node where it runs.")
+        raise CoreError(what, why=why, hint=hint, argv=argv, rc=code)
+
+
+class Clock:
+    """Time, so that tests need not wait."""
+
+    now = staticmethod(time.monotonic)
+    sleep = staticmethod(time.sleep)

@@ -1,0 +1,98 @@
+# Copyright: (c) 2026, The constellation.opennebula team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Options of resource and fence agents checked against what the agent itself says about them (its XML metadata)."""
+from __future__ import annotations
+
+import difflib
+import re
+import xml.etree.ElementTree as ET
+from dataclasses import dataclass
+
+from .cib_values import number
+
+# Read by the fencer, not by the agent (pacemaker-fenced(7), pacemaker 2.1).
+_FENCER = {"pcmk_host_argument", "pcmk_host_map", "pcmk_host_list", "pcmk_host_check", "pcmk_delay_max", "pcmk_delay_base", "pcmk_action_limit", "provides",
+           "stonith-timeout", "priority"}
+_FENCER |= {f"pcmk_{action}_{what}" for action in ("reboot", "off", "on", "list", "status", "monitor", "metadata") for what in ("action", "timeout", "retries")}
+_GIVEN_BY_FENCER = {"action", "plug", "port", "nodename", "nodeid"}
+
+
+@dataclass(frozen=True)
+class Option:
+    name: str
+    required: bool = False
+    kind: str = "string"
+    choices: tuple = ()
+    obsoletes: str = ""
+    deprecated: bool = False
+
+
+def parse(text):
+    """Return {name: Option} of an agent's metadata, or None when the agent says nothing usable."""
+    start = text.find("<resource-agent")
+    if start < 0:
+        return None
+    try:
+        root = ET.fromstring(text[start:])
+    except ET.ParseError:
+        return None
+    return {option.name: option for option in (_option(parameter) for parameter in root.iterfind("parameters/parameter"))}
+
+
+def _option(parameter):
+    content = parameter.find("content")
+    choices = tuple(option.get("value") for option in content.iterfind("option")) if content is not None else ()
+    kind = content.get("type", "string") if content is not None else "string"
+    # A default makes a "required" parameter optional in practice: fence agents mark action=reboot as required (fence-agents 4.12).
+    default = content is not None and content.get("default") is not None
+    return Option(parameter.get("name"), parameter.get("required") == "1" and not default, kind, choices, parameter.get("obsoletes") or "",
+                  parameter.get("deprecated") == "1")
+
+
+def problems(where, options, known, fencing=False):
+    """Return what is wrong with an object's options: unknown (with the nearest name), missing, or of a wrong type."""
+    found = []
+    for name, value in options.items():
+        if fencing and name in _FENCER:
+            continue
+        if name not in known:
+            near = difflib.get_close_matches(name, sorted(set(known) | (_FENCER if fencing else set())), n=1, cutoff=0.5)
+            found.append(f"{where}: the agent has no option '{name}'" + (f"; did you mean '{near[0]}'?" if near else f"; it has: {', '.join(sorted(known))}"))
+        else:
+            found += _value_problem(where, known[name], value)
+    for option in known.values():
+        covered = {option.name, option.obsoletes} | {other.name for other in known.values() if other.obsoletes == option.name}
+        if option.required and not covered & set(options) and not (fencing and option.name in _GIVEN_BY_FENCER):
+            found.append(f"{where}: the agent needs option '{option.name}'")
+    return found
+
+
+def _value_problem(where, option, value):
+    if option.kind == "select" and option.choices and value not in option.choices:
+        return [f"{where}: option '{option.name}' is '{value}'; use one of: {', '.join(option.choices)}"]
+    if option.kind == "integer" and not re.match(r"^-?\d+$", value):
+        return [f"{where}: option '{option.name}' is '{value}', which is not a whole number"]
+    if option.kind in ("second", "time") and number(value) is None:
+        return [f"{where}: option '{option.name}' is '{value}', which is not a duration"]
+    return []
+
+
+def status_request(options, node=None):
+    """Return what a fence agent reads from its standard input to answer ``status`` for a node.
+
+    >>> status_request({"ip": "1", "pcmk_host_list": "a", "pcmk_host_map": "a:7"}, "a")
+    'ip=1\\naction=status\\nplug=7\\nport=7\\nnodename=a\\n'
+    """
+    lines = [f"{name}={value}" for name, value in options.items() if not name.startswith("pcmk_") and name not in _FENCER | _GIVEN_BY_FENCER]
+    lines += [f"{name}={options[name]}" for name in ("plug", "port") if name in options] + ["action=status"]
+    mapped = dict(part.split(":", 1) for part in re.split(r"[;,\s]+", options.get("pcmk_host_map", "")) if ":" in part)
+    if node in mapped:
+        lines += [f"plug={mapped[node]}", f"port={mapped[node]}"]
+    return "\n".join(lines + ([f"nodename={node}"] if node else [])) + "\n"
+
+
+def fenced_nodes(options):
+    """Return the names of the nodes that a fence device is declared for."""
+    mapped = [part.split(":", 1)[0] for part in re.split(r"[;,\s]+", options.get("pcmk_host_map", "")) if ":" in part]
+    return mapped + [name for name in re.split(r"[;,\s]+", options.get("pcmk_host_list", "")) if name and name not in mapped]

@@ -1,0 +1,141 @@
+# Copyright: (c) 2026, The constellation.opennebula team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A zone of the topology and its fence options → the description of its cluster (see cib.py) and, apart from it, the secrets.
+
+Values and their reasons, all measured on a real pair (lab field notes, sections 4 and 5):
+no-quorum-policy=stop         with two_node and wait_for_all: a fenced node that comes back cannot kill the healthy one
+priority-fencing-delay=5s     in a partition the front-end that runs OpenNebula wins; with priority on the daemon
+dc-deadtime=5s                a start takes 10 s instead of 26 s
+pcmk_reboot_action=off        5 s faster than a reboot, and the node stays out until the rejoin gate lets it in
+power_wait=1                  the agents' default of 5 s is paid twice for each fencing
+failure-timeout on devices    one restart of a BMC would otherwise leave the zone without a monitored device
+"""
+from __future__ import annotations
+
+from .cib_values import is_secret
+
+VIP, WRITER, GROUP, FEDERATION_VIP, ALERT = "zone_vip", "database_writer", "opennebula_zone", "federation_vip", "semisync_release"
+DAEMON = "opennebula"
+OPTIONAL_SERVICES = ("opennebula-sunstone", "opennebula-gate", "opennebula-flow", "opennebula-novnc", "opennebula-econe", "opennebula-scheduler")
+WRITER_AGENT = "ocf:constellation:mariadb-writer"
+ALERT_PATH = "/usr/local/libexec/constellation/fencing-alert"
+NOT_OPTIONS = ("agent", "delay_s")                       # keys of a host's fence variable that are not the agent's
+NO_POWER_WAIT = ("fence_sbd", "fence_xvm", "fence_virt", "fence_virtd", "fence_kdump", "fence_dummy", "fence_watchdog", "fence_heuristics_ping")
+
+DEFAULTS = {
+    "properties": {"no-quorum-policy": "stop", "priority-fencing-delay": "5s", "dc-deadtime": "5s"},
+    "resource_defaults": {"resource-stickiness": "100"},
+    "fence_options": {"pcmk_reboot_action": "off"},
+    "service_start_timeout_s": 120,
+    "service_stop_timeout_s": 120,
+    "monitor_interval_s": 10,
+    "writer_agent": WRITER_AGENT,                        # "" leaves the database out of the cluster
+    "writer_options": {},
+    "alert_path": ALERT_PATH,                            # "" means no alert
+}
+
+
+def describe(zone, fences, settings=None):
+    """Return {"description": …, "secrets": {fence device: {option: value}}} of a zone's cluster.
+
+    zone: the topology's zone; fences: {node: its fence variable or None}; settings: what differs from DEFAULTS.
+    """
+    settings = dict(DEFAULTS, **{name: value for name, value in (settings or {}).items() if value is not None})
+    for name in ("properties", "resource_defaults", "fence_options"):
+        settings[name] = dict(DEFAULTS[name], **settings[name])
+    fences = {node: fences.get(node) for node in zone["nodes"] if fences.get(node)}
+    absent = set()
+    description = {
+        "properties": dict({"stonith-enabled": "true" if fences or not zone["laboratory"] else "false"}, **settings["properties"]),
+        "resource_defaults": settings["resource_defaults"],
+        "fence_devices": [_device(node, options, settings) for node, options in fences.items()],
+        "locations": [_never_on_own_node(node) for node in fences if len(zone["nodes"]) > 1],
+        "resources": [], "groups": [], "colocations": [], "orders": [], "alerts": [],
+    }
+    _main_group(description, zone, settings)
+    _other_services(description, zone, settings, absent)
+    _federation_address(description, zone, absent)
+    if settings["alert_path"] and settings["writer_agent"]:
+        description["alerts"].append({"id": ALERT, "path": settings["alert_path"], "kinds": ["fencing"]})
+    else:
+        absent.add(ALERT)
+    for node in zone["nodes"]:
+        if node not in fences:
+            absent |= {device_id(node), f"{device_id(node)}-never-on-{node}"}
+    description["absent"] = sorted(absent)
+    return {"description": description, "secrets": secrets(fences)}
+
+
+def device_id(node):
+    return f"fence_{node}"
+
+
+def secrets(fences):
+    """Return {device: {option: value}} of the options that must not be shown."""
+    found = {device_id(node): {name: value for name, value in options.items() if is_secret(name)} for node, options in fences.items() if options}
+    return {device: options for device, options in found.items() if options}
+
+
+def _device(node, fence, settings):
+    options = dict({"pcmk_host_list": node}, **settings["fence_options"])
+    if fence["agent"] not in NO_POWER_WAIT:
+        options["power_wait"] = 1
+    if fence.get("delay_s"):
+        options["pcmk_delay_base"] = f"{fence['delay_s']}s"
+    options.update({name: value for name, value in fence.items() if name not in NOT_OPTIONS and not is_secret(name)})
+    return {"id": device_id(node), "agent": fence["agent"], "options": options, "meta": {"failure-timeout": "60s"},
+            "operations": [{"name": "monitor", "interval": "60s", "timeout": "60s"}]}
+
+
+def _never_on_own_node(node):
+    return {"id": f"{device_id(node)}-never-on-{node}", "resource": device_id(node), "node": node, "score": "-INFINITY"}
+
+
+def _main_group(description, zone, settings):
+    """Address → writer → daemon: started in this order, on one node, stopped the other way round."""
+    writer = settings["writer_agent"]
+    description["resources"].append(_address(VIP, zone["vip"], settings))
+    if writer:
+        # A crashed MariaDB must come back as standby: one failure moves the zone instead of restarting the writer in place.
+        description["resources"].append({
+            "id": WRITER, "agent": writer, "options": settings["writer_options"], "meta": {"migration-threshold": 1, "failure-timeout": "60s"},
+            "operations": [{"name": "start", "timeout": "120s"}, {"name": "stop", "timeout": "60s"},
+                           {"name": "monitor", "interval": f"{settings['monitor_interval_s']}s", "timeout": "30s"}]})
+    description["resources"].append(_service(DAEMON, settings, {"priority": 10, "migration-threshold": 3, "failure-timeout": "600s"}))
+    description["groups"].append({"id": GROUP, "members": [VIP] + ([WRITER] if writer else []) + [DAEMON]})
+
+
+def _other_services(description, zone, settings, absent):
+    """Each with and after the daemon's group, none able to drag it away when it fails (influence=false)."""
+    for unit in [unit for unit in zone["services"] if unit != DAEMON]:
+        description["resources"].append(_service(unit, settings, {"failure-timeout": "120s"}))
+        description["colocations"].append({"id": f"{unit}-with-{GROUP}", "resource": unit, "with": GROUP, "score": "INFINITY", "influence": "false"})
+        description["orders"].append({"id": f"{unit}-after-{GROUP}", "first": GROUP, "then": unit})
+    for unit in OPTIONAL_SERVICES:
+        if unit not in zone["services"]:
+            absent |= {unit, f"{unit}-with-{GROUP}", f"{unit}-after-{GROUP}"}
+
+
+def _federation_address(description, zone, absent):
+    """The slave zones pull from this address; it stays off the active front-end while there is another."""
+    constraint = f"{FEDERATION_VIP}-away-from-{VIP}"
+    if not zone.get("federation_vip"):
+        absent |= {FEDERATION_VIP, constraint}
+        return
+    description["resources"].append(_address(FEDERATION_VIP, zone["federation_vip"], DEFAULTS))
+    description["colocations"].append({"id": constraint, "resource": FEDERATION_VIP, "with": VIP, "score": "-1000"})
+
+
+def _address(name, address, settings):
+    options = {"ip": address["ip"], "cidr_netmask": address["prefix"]}
+    if address.get("nic"):
+        options["nic"] = address["nic"]
+    return {"id": name, "agent": "ocf:heartbeat:IPaddr2", "options": options,
+            "operations": [{"name": "monitor", "interval": f"{settings['monitor_interval_s']}s", "timeout": "20s"}]}
+
+
+def _service(unit, settings, meta):
+    return {"id": unit, "agent": f"systemd:{unit}", "meta": meta, "operations": [
+        {"name": "start", "timeout": f"{settings['service_start_timeout_s']}s"}, {"name": "stop", "timeout": f"{settings['service_stop_timeout_s']}s"},
+        {"name": "monitor", "interval": f"{settings['monitor_interval_s']}s", "timeout": "60s"}]}

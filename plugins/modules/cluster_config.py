@@ -1,0 +1,495 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, The constellation.opennebula team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: cluster_config
+short_description: Manage the pacemaker configuration of a cluster as one declaration
+version_added: "0.1.0"
+description:
+  - Compares one declarative description with the live cluster information base (CIB) by meaning, applies the difference as one patch,
+    waits until the cluster is idle and reads again. Run it once for each cluster, on a node where the cluster runs.
+  - An object that is declared is managed completely. An option, operation or meta attribute of it that was not declared is removed.
+    Cluster properties and defaults that were not declared, and all other objects, stay as they are.
+  - Options of agents are checked against the agents' own metadata, and fence devices have to answer C(status), before anything changes.
+  - In check mode on a host without a running cluster, everything is predicted as to be created.
+options:
+  description:
+    description: What the cluster consists of. RV(constellation.opennebula.cluster_info#module:description) has the same shape.
+    type: dict
+    required: true
+    suboptions:
+      properties:
+        description: Cluster properties, for example C(no-quorum-policy).
+        type: dict
+      resource_defaults:
+        description: Default meta attributes of resources, for example C(resource-stickiness).
+        type: dict
+      operation_defaults:
+        description: Default attributes of operations, for example C(timeout).
+        type: dict
+      fence_devices:
+        description: Fence devices.
+        type: list
+        elements: dict
+        suboptions: &primitive
+          id:
+            description: Name in the cluster.
+            type: str
+            required: true
+          agent:
+            description: Agent, as C(fence_ilo_ssh) for a fence device, C(ocf:heartbeat:IPaddr2) or C(systemd:opennebula) for a resource.
+            type: str
+            required: true
+          options:
+            description:
+              - Options of the agent. Passwords go into O(secrets) instead; one that is found here is refused.
+              - The value C((secret)) means to keep what is there.
+            type: dict
+          meta:
+            description: Meta attributes, for example C(failure-timeout).
+            type: dict
+          operations:
+            description: Operations.
+            type: list
+            elements: dict
+            suboptions:
+              name:
+                description: Action, for example C(monitor).
+                type: str
+                required: true
+              interval:
+                description: How often, for a recurring action.
+                type: str
+              timeout:
+                description: How long it may take.
+                type: str
+              on_fail:
+                description: What follows when it fails.
+                type: str
+              role:
+                description: Run it only in this role.
+                type: str
+              start_delay:
+                description: Wait this long before the first run.
+                type: str
+              enabled:
+                description: Whether it is run.
+                type: str
+              record_pending:
+                description: Whether its start is recorded.
+                type: str
+              options:
+                description: Options for this action only, for example C(OCF_CHECK_LEVEL).
+                type: dict
+              meta:
+                description: Meta attributes of this action.
+                type: dict
+      fence_levels:
+        description: Which devices are tried in which order for a node.
+        type: list
+        elements: dict
+        suboptions:
+          id:
+            description: Name in the cluster.
+            type: str
+            required: true
+          target:
+            description: Node that is fenced.
+            type: str
+            required: true
+          level:
+            description: Position, from 1.
+            type: int
+            required: true
+          devices:
+            description: Devices that must all succeed.
+            type: raw
+            required: true
+      resources:
+        description: Resources.
+        type: list
+        elements: dict
+        suboptions: *primitive
+      groups:
+        description: Resources that run together and start in order.
+        type: list
+        elements: dict
+        suboptions:
+          id:
+            description: Name in the cluster.
+            type: str
+            required: true
+          members:
+            description: Resources in the order of their start.
+            type: list
+            elements: str
+            required: true
+          meta:
+            description: Meta attributes.
+            type: dict
+      clones:
+        description: Resources that run on several nodes.
+        type: list
+        elements: dict
+        suboptions:
+          id:
+            description: Name in the cluster.
+            type: str
+            required: true
+          member:
+            description: Resource or group that is cloned.
+            type: str
+            required: true
+          meta:
+            description: Meta attributes, for example C(promotable).
+            type: dict
+      locations:
+        description: Location constraints.
+        type: list
+        elements: dict
+        suboptions:
+          id:
+            description: Name in the cluster.
+            type: str
+            required: true
+          resource:
+            description: Resource.
+            type: str
+            required: true
+          node:
+            description: Node.
+            type: str
+            required: true
+          score:
+            description: Whole number, C(INFINITY) or C(-INFINITY).
+            type: str
+            required: true
+          role:
+            description: Only for this role.
+            type: str
+      colocations:
+        description: Colocation constraints.
+        type: list
+        elements: dict
+        suboptions:
+          id:
+            description: Name in the cluster.
+            type: str
+            required: true
+          resource:
+            description: Resource that follows.
+            type: str
+            required: true
+          with:
+            description: Resource that is followed.
+            type: str
+            required: true
+          score:
+            description: Whole number, C(INFINITY) or C(-INFINITY).
+            type: str
+            required: true
+          role:
+            description: Role of the resource that follows.
+            type: str
+          with_role:
+            description: Role of the resource that is followed.
+            type: str
+          influence:
+            description: Whether the resource that follows can move the other one.
+            type: str
+      orders:
+        description: Ordering constraints.
+        type: list
+        elements: dict
+        suboptions:
+          id:
+            description: Name in the cluster.
+            type: str
+            required: true
+          first:
+            description: Resource that comes first.
+            type: str
+            required: true
+          then:
+            description: Resource that comes after it.
+            type: str
+            required: true
+          kind:
+            description: C(Mandatory), C(Optional) or C(Serialize).
+            type: str
+          symmetrical:
+            description: Whether the reverse order holds for stopping.
+            type: str
+          first_action:
+            description: Action of the first resource.
+            type: str
+          then_action:
+            description: Action of the other resource.
+            type: str
+      tickets:
+        description: Ticket constraints.
+        type: list
+        elements: dict
+        suboptions:
+          id:
+            description: Name in the cluster.
+            type: str
+            required: true
+          resource:
+            description: Resource.
+            type: str
+            required: true
+          ticket:
+            description: Ticket that it needs.
+            type: str
+            required: true
+          role:
+            description: Only for this role.
+            type: str
+          loss_policy:
+            description: What happens when the ticket is lost.
+            type: str
+      alerts:
+        description: Programs that are told of cluster events.
+        type: list
+        elements: dict
+        suboptions:
+          id:
+            description: Name in the cluster.
+            type: str
+            required: true
+          path:
+            description: Program.
+            type: path
+            required: true
+          kinds:
+            description: Events that it is told of, all when absent.
+            type: list
+            elements: str
+          options:
+            description: Environment variables.
+            type: dict
+          meta:
+            description: Meta attributes.
+            type: dict
+          recipients:
+            description: Recipients, as values or as C(id) and C(value).
+            type: list
+            elements: raw
+      absent:
+        description: Ids of objects that must not exist.
+        type: list
+        elements: str
+  secrets:
+    description: Options that must not be shown, as a mapping of object id to option and value. They are never printed.
+    type: dict
+  verify_fencing:
+    description:
+      - Which new or changed fence devices have to answer C(status) from this host before the configuration changes.
+      - V(others) leaves out the device of this host itself, for machines that cannot reach their own BMC.
+    type: str
+    choices: [all, others, none]
+    default: all
+  wait_timeout_s:
+    description: How long the cluster may take, in seconds, until it is idle after the change.
+    type: int
+    default: 300
+author:
+  - The constellation.opennebula team (@constellation)
+seealso:
+  - module: constellation.opennebula.cluster_info
+  - module: constellation.opennebula.cluster_membership
+"""
+
+EXAMPLES = r"""
+- name: Keep an address and a service together
+  constellation.opennebula.cluster_config:
+    description:
+      properties:
+        no-quorum-policy: stop
+      fence_devices:
+        - id: fence_fe1
+          agent: fence_ilo_ssh
+          options: {ip: 192.0.2.11, username: fence, pcmk_host_list: fe1}
+      resources:
+        - id: address
+          agent: ocf:heartbeat:IPaddr2
+          options: {ip: 192.0.2.10, cidr_netmask: 24}
+          operations:
+            - {name: monitor, interval: 10s, timeout: 20s}
+        - id: opennebula
+          agent: systemd:opennebula
+      groups:
+        - id: zone
+          members: [address, opennebula]
+    secrets:
+      fence_fe1:
+        password: "{{ vault_fence_password }}"
+
+- name: Take an object out
+  constellation.opennebula.cluster_config:
+    description:
+      absent: [opennebula-gate]
+"""
+
+RETURN = r"""
+changes:
+  description: What changed, one entry for each object.
+  returned: always
+  type: list
+  elements: dict
+  sample:
+    - {"kind": "resource", "target": "zone_vip", "before": {"options.ip": "192.0.2.9"}, "after": {"options.ip": "192.0.2.10"}}
+complaints:
+  description: Declared resources that do not run after the change, with the failed action.
+  returned: when something changed
+  type: list
+  elements: str
+  sample: ["opennebula is Stopped: start on fe1 ended with 'error'"]
+"""
+
+import dataclasses
+
+from ..module_utils import glue
+from ..module_utils.adapters import pacemaker
+from ..module_utils.core import agents, cib, cib_values, cluster_status
+from ..module_utils.core.converge import converge
+from ..module_utils.core.errors import CoreError, NotThere, Problems
+
+ATTEMPTS = 20                                            # to place a patch while the cluster writes its own status
+
+
+def ensure(params, cluster, check_mode, clock=pacemaker.Clock):
+    description, secrets = params["description"], params["secrets"] or {}
+    wanted, absent = cib.declared(description, secrets), description.get("absent") or ()
+    complaints = []
+
+    def read():
+        try:
+            return cib.parse(cluster.cib())
+        except NotThere:
+            if check_mode:
+                return cib.parse(cib.EMPTY)
+            raise
+
+    def plan(root):
+        return cib.plan(root, wanted, absent, secrets)
+
+    def apply(dummy_todo):
+        _write(cluster, plan, clock)
+        idle = cluster.wait_idle(params["wait_timeout_s"])
+        complaints.extend(cluster_status.complaints(cluster_status.parse(cluster.monitor()), {name for dummy, name in wanted}))
+        if not idle:
+            raise CoreError("the cluster did not become idle", why="; ".join(complaints) or f"it still works after {params['wait_timeout_s']} s",
+                            hint="The new configuration is in place. Look at 'crm_mon -1r' and the journal of pacemaker.")
+
+    _examine(plan(read()), cluster, params["verify_fencing"], check_mode)
+    outcome = converge(read, plan, apply, check_mode, {"complaints": complaints}, header="cluster configuration")
+    return dataclasses.replace(outcome, plan=dataclasses.replace(outcome.plan, warnings=outcome.plan.warnings + tuple(complaints)))
+
+
+def _examine(todo, cluster, verify_fencing, check_mode):
+    """Check the agents of what is new or changed, and that fence devices answer, before anything changes."""
+    problems, devices = [], []
+    for label, name, values in (change.step for change in todo):
+        if label not in ("resource", "fence device") or values is None or values["agent"].startswith("systemd:"):
+            continue
+        known = agents.parse(cluster.metadata(values["agent"]))
+        if known is not None:
+            problems += agents.problems(f"{label} {name}", values["options"], known, fencing=label == "fence device")
+            devices += [(name, values)] if label == "fence device" else []
+        elif not check_mode:
+            problems.append(f"{label} {name}: agent '{values['agent']}' is not installed on this host")
+    if problems:
+        raise Problems("the description does not fit the agents", problems, hint="Nothing was changed.")
+    if devices and verify_fencing != "none" and not check_mode:
+        _prove(devices, cluster, verify_fencing)
+
+
+def _prove(devices, cluster, verify_fencing):
+    here = cluster.local_node() if verify_fencing == "others" else None
+    silent = []
+    for name, values in devices:
+        for node in agents.fenced_nodes(values["options"]) or [None]:
+            if node is None or node != here:
+                code, said = cluster.fence_status(values["agent"], agents.status_request(values["options"], node))
+                if code not in (0, 2):
+                    silent.append(f"{name} ({values['agent']} at {values['options'].get('ip', 'its device')}) does not answer for {node or 'its nodes'}: {_clean(said, values)}")
+    if silent:
+        raise Problems("fencing cannot be relied on", silent, hint="Nothing was changed. Check address, account and password of the devices, and that this host reaches "
+                                                                    "them (verify_fencing: others leaves out this host's own device).")
+
+
+def _clean(said, values):
+    for name, value in values["options"].items():
+        if cib_values.is_secret(name) and value:
+            said = said.replace(value, cib_values.SECRET)
+    return " ".join(said.split())[-300:]
+
+
+def _write(cluster, plan, clock):
+    """Bring the whole change in as one patch; when the configuration moves in between, start again from what it is now."""
+    for attempt in range(ATTEMPTS):
+        text = cluster.cib()
+        root = cib.parse(text)
+        todo = plan(root)
+        if not todo:
+            return
+        new = cib.render(root, todo)
+        wrong = cluster.verify(new)
+        if wrong:
+            wrong = [line for line in wrong if line not in cluster.verify(text)]
+        if wrong:
+            raise Problems("pacemaker finds errors in the new configuration", wrong, hint="Nothing was changed.")
+        if cluster.patch(cluster.diff(text, new)):
+            return
+        clock.sleep(0.05 * (attempt + 1))
+    raise CoreError("the cluster's configuration kept moving", why=f"{ATTEMPTS} patches came too late", hint="Somebody else changes it; nothing was changed here. Run again.")
+
+
+PRIMITIVE = {
+    "id": {"type": "str", "required": True}, "agent": {"type": "str", "required": True}, "options": {"type": "dict"}, "meta": {"type": "dict"},
+    "operations": {"type": "list", "elements": "dict", "options": {
+        "name": {"type": "str", "required": True}, "interval": {"type": "str"}, "timeout": {"type": "str"}, "on_fail": {"type": "str"}, "role": {"type": "str"},
+        "start_delay": {"type": "str"}, "enabled": {"type": "str"}, "record_pending": {"type": "str"}, "options": {"type": "dict"}, "meta": {"type": "dict"}}},
+}
+
+
+def _listed(required, optional=(), **special):
+    options = {name: {"type": "str", "required": True} for name in ("id",) + required}
+    options.update({name: {"type": "str"} for name in optional})
+    options.update(special)
+    return {"type": "list", "elements": "dict", "options": options}
+
+
+SPEC = {
+    "description": {"type": "dict", "required": True, "options": {
+        "properties": {"type": "dict"}, "resource_defaults": {"type": "dict"}, "operation_defaults": {"type": "dict"},
+        "fence_devices": {"type": "list", "elements": "dict", "options": PRIMITIVE},
+        "fence_levels": _listed(("target",), level={"type": "int", "required": True}, devices={"type": "raw", "required": True}),
+        "resources": {"type": "list", "elements": "dict", "options": PRIMITIVE},
+        "groups": _listed((), members={"type": "list", "elements": "str", "required": True}, meta={"type": "dict"}),
+        "clones": _listed(("member",), meta={"type": "dict"}),
+        "locations": _listed(("resource", "node", "score"), ("role",)),
+        "colocations": _listed(("resource", "with", "score"), ("role", "with_role", "influence")),
+        "orders": _listed(("first", "then"), ("kind", "symmetrical", "first_action", "then_action")),
+        "tickets": _listed(("resource", "ticket"), ("role", "loss_policy")),
+        "alerts": _listed((), path={"type": "path", "required": True}, kinds={"type": "list", "elements": "str"}, options={"type": "dict"}, meta={"type": "dict"},
+                          recipients={"type": "list", "elements": "raw"}),
+        "absent": {"type": "list", "elements": "str"}}},
+    "secrets": {"type": "dict", "no_log": True},
+    "verify_fencing": {"type": "str", "choices": ["all", "others", "none"], "default": "all"},
+    "wait_timeout_s": {"type": "int", "default": 300},
+}
+
+
+def main():
+    module = glue.module(argument_spec=SPEC)
+    glue.run(module, lambda: ensure(module.params, pacemaker.Pacemaker(module.tmpdir), module.check_mode))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,121 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, The constellation.opennebula team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: cluster_host
+short_description: Prepare this host to be a cluster node
+version_added: "0.1.0"
+description:
+  - Sets the password of the account that pcs uses, runs pcsd, and keeps corosync and pacemaker from starting at boot
+    (a node that was fenced joins through the rejoin gate only).
+  - Returns what is known on this host about its cluster, for M(constellation.opennebula.cluster_membership).
+options:
+  password:
+    description:
+      - Password of the account O(account). It is compared with C(/etc/shadow) by C(crypt), so that setting it again changes nothing.
+      - When absent the password is left alone.
+    type: str
+  account:
+    description: Account that pcsd accepts.
+    type: str
+    default: hacluster
+author:
+  - The constellation.opennebula team (@constellation)
+seealso:
+  - module: constellation.opennebula.cluster_membership
+"""
+
+EXAMPLES = r"""
+- name: Prepare the host for the cluster
+  constellation.opennebula.cluster_host:
+    password: "{{ vault_hacluster_password }}"
+  register: host
+"""
+
+RETURN = r"""
+state:
+  description: What this host knows of its cluster, after the change.
+  returned: always
+  type: dict
+  sample: {"corosync": {"cluster_name": "one-alpha", "nodes": {"fe1": ["192.0.2.11"]}}, "running": true, "quorate": true}
+"""
+
+from ..module_utils import glue
+from ..module_utils.adapters import account, pacemaker, services
+from ..module_utils.core import cluster_members, cluster_status
+from ..module_utils.core.converge import converge
+from ..module_utils.core.errors import CoreError, NotThere
+from ..module_utils.core.plan import Change, Plan
+
+PCSD, MEMBERS = "pcsd.service", ("corosync.service", "pacemaker.service")
+READY = "running, started at boot"
+
+
+def ensure(params, accounts, units, cluster, check_mode):
+    name, password, state = params["account"], params["password"], {}
+
+    def read():
+        state.update(look(cluster))
+        return units.units((PCSD,) + MEMBERS), None if password is None else _has_password(accounts, name, password, check_mode)
+
+    def plan(found):
+        active, matches = found
+        changes = []
+        if matches is False:
+            changes.append(Change("password", name, None, "set", secret=True, step=("password",)))
+        if _shown(active[PCSD]) != READY:
+            changes.append(Change("service", PCSD, _shown(active[PCSD]), READY, step=("start",)))
+        changes += [Change("service", unit, "started at boot", "not started at boot", step=("disable", unit))
+                    for unit in MEMBERS if active[unit]["UnitFileState"] == "enabled"]
+        return Plan(tuple(changes))
+
+    def apply(todo):
+        for step, *rest in (change.step for change in todo):
+            if step == "password":
+                accounts.set_password(name, password)
+            elif step == "start":
+                units.do(("enable", PCSD))
+                units.do(("start", PCSD))
+            else:
+                units.do(("disable", rest[0]))
+
+    return converge(read, plan, apply, check_mode, {"state": state}, header="cluster host")
+
+
+def _has_password(accounts, name, password, check_mode):
+    try:
+        return accounts.has_password(name, password)
+    except LookupError:
+        if check_mode:                                   # the account comes with the package
+            return False
+        raise CoreError(f"there is no account '{name}'", hint="It comes with the package pacemaker; install that first.") from None
+
+
+def _shown(unit):
+    return ("running" if unit["ActiveState"] == "active" else "stopped") + (", started at boot" if unit["UnitFileState"] == "enabled" else "")
+
+
+def look(cluster):
+    """Return what this host knows of its cluster; an absent program means an absent cluster."""
+    text = cluster.members()
+    state = {"corosync": cluster_members.parse_corosync_conf(text) if text else None, "running": False, "quorate": False, "online": []}
+    try:
+        seen = cluster_status.parse(cluster.monitor())
+    except NotThere:
+        return state
+    return dict(state, running=True, quorate=seen["quorate"], online=[node["name"] for node in seen["nodes"] if node["online"]])
+
+
+SPEC = {"password": {"type": "str", "no_log": True}, "account": {"type": "str", "default": "hacluster"}}
+
+
+def main():
+    module = glue.module(argument_spec=SPEC)
+    glue.run(module, lambda: ensure(module.params, account.Accounts(), services.Systemd(), pacemaker.Pacemaker(), module.check_mode))
+
+
+if __name__ == "__main__":
+    main()
