@@ -25,6 +25,9 @@ HERE = pathlib.Path(__file__).resolve().parent
 SERVICES = ("opennebula", "opennebula-sunstone", "opennebula-gate", "opennebula-flow", "opennebula-novnc")
 FEDERATED = ("user_pool", "group_pool", "marketplace_pool", "marketplaceapp_pool", "vdc_pool", "zone_pool", "db_versioning", "acl")
 PORT = 2633
+# One connection a host for all tests: a command then costs milliseconds, not a login.
+SOCKETS = tempfile.TemporaryDirectory(prefix="look-")  # pylint: disable=consider-using-with
+KEPT = f"-o ControlMaster=auto -o ControlPersist=30s -o ControlPath={SOCKETS.name}/%C"
 
 
 @dataclass(frozen=True)
@@ -41,8 +44,8 @@ class Node:
 
     @functools.cached_property
     def host(self):
-        """Return testinfra's host; one ssh connection is kept for all commands."""
-        options = {"ssh_extra_args": self.login["options"], "controlpersist": 60}
+        """Return testinfra's host."""
+        options = {"ssh_extra_args": f"{self.login['options']} {KEPT}", "controlpersist": 0}
         if self.login["key"]:
             options["ssh_identity_file"] = self.login["key"]
         if self.login["become"]:
@@ -59,7 +62,7 @@ class Node:
         """Return what ``command`` prints with ``text`` as its input: secrets to look for must not become arguments."""
         key = ["-i", self.login["key"]] if self.login["key"] else []
         sudo = "sudo -n " if self.login["become"] else ""
-        argv = ["ssh", *shlex.split(self.login["options"]), *key, "-p", str(self.login["port"]), f"{self.login['user']}@{self.login['host']}",
+        argv = ["ssh", *shlex.split(f"{self.login['options']} {KEPT}"), *key, "-p", str(self.login["port"]), f"{self.login['user']}@{self.login['host']}",
                 f"{sudo}sh -c {shlex.quote(command)}"]
         return subprocess.run(argv, input=text, stdout=subprocess.PIPE, check=False, encoding="utf-8", errors="replace", timeout=120).stdout
 
