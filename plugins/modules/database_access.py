@@ -56,8 +56,12 @@ options:
         elements: str
         default: [localhost]
       password:
-        description: Password; required unless O(users[].state=absent).
+        description: Password; required unless O(users[].state=absent) or O(users[].unix_socket=true).
         type: str
+      unix_socket:
+        description: Whether the account belongs to the host's user of the same name, who needs no password on the unix socket.
+        type: bool
+        default: false
       privileges:
         description:
           - Privileges by level, a level being V(*.*), V(database.*) or V(database.table).
@@ -185,6 +189,7 @@ def main():
             "name": {"type": "str", "required": True},
             "hosts": {"type": "list", "elements": "str", "default": ["localhost"]},
             "password": {"type": "str", "no_log": True},
+            "unix_socket": {"type": "bool", "default": False},
             "privileges": {"type": "dict", "default": {}},
             "require_tls": {"type": "bool", "default": False},
             "exclusive": {"type": "bool", "default": False},

@@ -19,6 +19,8 @@ PYTHON = sorted(path for top in ("plugins", "tests") for path in (ROOT / top).rg
 
 # Readers that stand alone, and verbs whose reader is another module's twin.
 NO_TWIN = {
+    "host_files": "ansible.builtin.slurp and stat read files",
+    "database_service": "ansible.builtin.service_facts reads units",
     "topology": "reads the inventory on the controller and changes nothing",
 }
 SECRET_OPTION = re.compile(r"(^|_)(password|secret|token|passwd)$")

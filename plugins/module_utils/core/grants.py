@@ -37,6 +37,7 @@ class Account:
     require_tls: bool = False
     exclusive: bool = False
     state: str = "present"
+    unix_socket: bool = False
 
     @property
     def label(self):
@@ -74,8 +75,9 @@ def wanted_accounts(users):
     accounts, problems = [], []
     for item in users:
         name, state = item["name"], item.get("state") or "present"
-        if state == "present" and not item.get("password"):
-            problems.append(f"user {name}: password is missing")
+        socket = bool(item.get("unix_socket"))
+        if state == "present" and socket == bool(item.get("password")):
+            problems.append(f"user {name}: " + ("unix_socket takes no password" if socket else "password is missing"))
         if not item.get("hosts"):
             problems.append(f"user {name}: hosts is empty")
         privileges = {}
@@ -87,7 +89,7 @@ def wanted_accounts(users):
             privileges[str(level)] = chosen
         for host in item.get("hosts") or []:
             accounts.append(Account(name, host, password_hash(item.get("password") or "") if item.get("password") else "", tuple(sorted(privileges.items())),
-                                    bool(item.get("require_tls")), bool(item.get("exclusive")), state))
+                                    bool(item.get("require_tls")), bool(item.get("exclusive")), state, socket))
     labels = [account.label for account in accounts]
     problems += [f"account {label} is declared twice" for label in sorted(set(labels)) if labels.count(label) > 1]
     if problems:
@@ -158,15 +160,23 @@ def plan(state, databases, accounts, charset="utf8mb4"):
 
 
 def _create(account):
-    steps = [Step("CREATE USER %s@%s IDENTIFIED VIA mysql_native_password USING %s REQUIRE " + ("SSL" if account.require_tls else "NONE"),
-                  (account.user, account.host, account.hash), (account.hash,))]
+    require = "REQUIRE " + ("SSL" if account.require_tls else "NONE")
+    if account.unix_socket:
+        steps = [Step(f"CREATE USER %s@%s IDENTIFIED VIA unix_socket {require}", (account.user, account.host))]
+    else:
+        steps = [Step(f"CREATE USER %s@%s IDENTIFIED VIA mysql_native_password USING %s {require}",
+                      (account.user, account.host, account.hash), (account.hash,))]
     steps += [_grant(account, level, names) for level, names in account.privileges]
     return Change("database_user", account.label, None, {"privileges": {level: sorted(names) for level, names in account.privileges},
                                                          "require_tls": account.require_tls}, step=tuple(steps))
 
 
 def _alter(account, live):
-    if live["hash"] != account.hash or live["plugin"] != "mysql_native_password":
+    if account.unix_socket:
+        if live["plugin"] != "unix_socket":
+            yield Change("database_login", account.label, live["plugin"], "unix_socket",
+                         step=(Step("ALTER USER %s@%s IDENTIFIED VIA unix_socket", (account.user, account.host)),))
+    elif live["hash"] != account.hash or live["plugin"] != "mysql_native_password":
         yield Change("database_password", account.label, "old", "new", secret=True,
                      step=(Step("ALTER USER %s@%s IDENTIFIED VIA mysql_native_password USING %s", (account.user, account.host, account.hash), (account.hash,)),))
     if live["tls"] != account.require_tls:
