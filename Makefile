@@ -38,7 +38,7 @@ recover: $(READY) ## Find and recover the stuck VMs of the lab (ARGS=--check onl
 	@$(PLAY) playbooks/recover.yml
 
 drill: $(READY) ## Kill the active front-end N times in the middle of its work; table of times
-	@$(PLAY) playbooks/drill.yml -e drill_rounds=$(N)
+	@molecule/lab/drill.py --rounds $(N) $(ARGS)
 
 ##@ The lab
 .PHONY: lab-up lab-down lab-status lab-verify lab-prerequisites

@@ -38,9 +38,11 @@ def strings_of(module):
             and node.targets[0].id in ("DOCUMENTATION", "EXAMPLES", "RETURN")}
 
 
-def unit_test_of(module):
-    found = sorted((ROOT / "tests/unit").glob(f"*/test_{module}.py"))
-    return found[0] if found else None
+def unit_tests_of(module):
+    """Return the text of all unit tests that import ``module``, or its action plugin."""
+    importing = re.compile(rf"plugins\.(modules|action)(\.| import (\(|.*\b)?){module}\b")
+    texts = [path.read_text(encoding="utf-8") for path in sorted((ROOT / "tests/unit").rglob("test_*.py"))]
+    return "\n".join(text for text in texts if importing.search(text))
 
 
 def options_below(options):
@@ -73,18 +75,20 @@ class TestModule:
         assert all(task.get("name", "")[:1].isupper() for task in docs["EXAMPLES"]), "each example is a task with a name"
 
     def test_has_a_unit_test(self, module):
-        assert unit_test_of(module), f"write tests/unit/modules/test_{module}.py"
+        assert unit_tests_of(module), f"no unit test imports it: write tests/unit/modules/test_{module}.py"
 
     def test_has_a_reading_twin(self, module):
         if module in NO_TWIN:
             return
-        twin = module[:-len("_info")] if module.endswith("_info") else f"{module}_info"
-        assert twin in MODULES or module.endswith("_info") and twin in " ".join(MODULES), f"{module} has no twin {twin}"
+        if module.endswith("_info"):
+            return
+        twin = TWINS.get(module, f"{module}_info")
+        assert twin in MODULES, f"{module} changes things, and no {twin} reads them"
 
     def test_secret_options_have_a_canary(self, module):
         secrets = [name for name, spec in options_below(strings_of(module)["DOCUMENTATION"].get("options")) if SECRET_OPTION.search(name)]
         if secrets:
-            assert "CANARY" in unit_test_of(module).read_text(encoding="utf-8").upper(), f"{module} takes {secrets}; no canary in its test"
+            assert "CANARY" in unit_tests_of(module).upper(), f"{module} takes {secrets}; no canary in its test"
 
 
 @pytest.mark.parametrize("role", ROLES)
