@@ -17,11 +17,16 @@ ACTIONS = {path.stem for path in (ROOT / "plugins/action").glob("*.py")}
 ROLES = sorted(path.name for path in (ROOT / "roles").iterdir() if path.is_dir())
 PYTHON = sorted(path for top in ("plugins", "tests") for path in (ROOT / top).rglob("*.py") if "__pycache__" not in path.parts)
 
-# Readers that stand alone, and verbs whose reader is another module's twin.
+# The reading twin of a module is <module>_info. Several that change one thing share a reader, and some change nothing.
+TWINS = {
+    "cluster_config": "cluster_info", "cluster_host": "cluster_info", "cluster_membership": "cluster_info",
+    "database_access": "replication_info", "replication_source": "replication_info",
+}
 NO_TWIN = {
-    "host_files": "ansible.builtin.slurp and stat read files",
     "database_service": "ansible.builtin.service_facts reads units",
+    "host_files": "ansible.builtin.slurp and stat read files",
     "topology": "reads the inventory on the controller and changes nothing",
+    "verification": "judges what the _info modules read and changes nothing",
 }
 SECRET_OPTION = re.compile(r"(^|_)(password|secret|token|passwd)$")
 
