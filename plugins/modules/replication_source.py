@@ -295,7 +295,7 @@ def ensure(params, server, check_mode):
 
 def run_steps(server, todo, sources, passwords):
     """Run the steps in order; a source that we made and that must not start is taken away again: a restarted server would start it."""
-    created = set()
+    created, halted = set(), set()
     for step in (step for change in todo for step in change.step):
         if step.verb == "check_filter":
             try:
@@ -307,6 +307,11 @@ def run_steps(server, todo, sources, passwords):
         else:
             server.do(step.sql, step.args, (passwords.get(step.source),) if step.secret else ())
             created |= {step.source} if step.verb == "create" else set()
+            halted = halted | {step.source} if step.verb in ("stop", "reset") else halted - {step.source}
+    if halted and server.variables(("rpl_semi_sync_slave_enabled",)).get("rpl_semi_sync_slave_enabled") == "ON":
+        for name in replication.other_connections(server.slaves(), halted):
+            server.do("STOP SLAVE %s IO_THREAD", (name,))
+            server.do("START SLAVE %s IO_THREAD", (name,))
 
 
 def settle(server, wanted, wait_for, timeout_s):
@@ -322,10 +327,15 @@ def settle(server, wanted, wait_for, timeout_s):
         live = replication.by_name(rows)
         return {source.name: replication.judge(live.get(source.name), wait_for, patient) for source in started}
 
+    tried = {}
+
     def decided(rows):
         verdicts = judged(rows, patient=server.clock() < begun + patience_s)
-        for name in (name for name, verdict in verdicts.items() if verdict == "again"):
-            server.do("START SLAVE %s", (name,))      # the source was behind us; it may have caught up meanwhile
+        for name in sorted({name for name, verdict in verdicts.items() if verdict == "again"} | set(replication.broken_by_neighbour(rows))):
+            if tried.get(name, begun - 1) + 1 <= server.clock():      # once a second; both threads, see core.replication.Remedy
+                tried[name] = server.clock()
+                server.do("STOP SLAVE %s", (name,))
+                server.do("START SLAVE %s", (name,))
         return "failed" in verdicts.values() or set(verdicts.values()) == {"ok"}
 
     rows, reached = server.until(server.slaves, decided, min(patience_s + 1, timeout_s) if connecting else timeout_s)

@@ -259,7 +259,8 @@ def _changes(source, row, password, update_password):
     was_running = "No" not in (io, sql)
     if source.state == "started":
         if not was_running:
-            changes.append(Change("source_threads", source.name, _threads_text(row), "running", step=_start(source)))
+            half = (_stop(source),) if (io, sql) != ("No", "No") and not steps else ()
+            changes.append(Change("source_threads", source.name, _threads_text(row), "running", step=half + _start(source)))
         elif steps:
             changes[-1] = replace(changes[-1], step=changes[-1].step + _start(source))
     elif (io, sql) != ("No", "No"):
@@ -344,7 +345,10 @@ def check_filter(rows, source, where=""):
 
 @dataclass(frozen=True)
 class Remedy:
-    """An entry of the failure catalogue. passing: heals by itself while nobody does anything; again: START SLAVE may heal it."""
+    """An entry of the failure catalogue. passing: heals by itself; again: STOP and START of both threads may heal it, and loses nothing.
+
+    START alone is not enough: while the SQL thread runs, the IO thread goes on from its own old position (10.11.19).
+    """
 
     errno: int
     thread: str
@@ -365,11 +369,16 @@ CATALOGUE = (
            "The node that is not the active one is wrong: seed it again from the active one. Never switch gtid_strict_mode off."),
     Remedy(1236, "IO", "not in the master's binlog", "this node is ahead of its source, or the source is merely behind",
            "If the source is behind, wait and start again; if it can never have this position (rebuilt, unsynced failover), seed again.", again=True),
-    Remedy(1236, "IO", "missing the GTID", "the source's binary log has a hole at this position", "Seed again from the master zone."),
+    # Slave zones: the position is a filtered event of the master zone, in no binary log here. Seen after each crash of a slave-zone node.
+    Remedy(1236, "IO", "missing the GTID", "the source's binary log has a hole at this position",
+           "Once the federation channel has passed it, stop and start this source; if that never helps, seed again from the master zone.", again=True),
     Remedy(1236, "IO", "purged", "the source has purged the binary logs that are needed", "Seed again, and raise binlog_expire_logs_seconds on the source."),
     Remedy(1236, "IO", "Could not find first log file", "the source has purged the binary log that is needed",
            "Seed again, and raise binlog_expire_logs_seconds on the source."),
     Remedy(1236, "IO", "", "the source cannot serve the position that is asked for", "Seed again, unless the source is only behind."),
+    # 10.11.19: one semi-sync state for all connections; the end of one IO thread leaves the headers of the others unread.
+    Remedy(1595, "IO", "could not queue event", "another connection of this server was stopped while semi-synchronous replication was on",
+           "Stop and start this source; nothing is lost.", again=True),
     Remedy(1593, "IO", "equal", "source and replica have the same server_id", "Give each server of the federation its own server_id and restart the one that is wrong."),
     Remedy(1593, "IO", "", "the source has no binary log or its settings do not fit", "Look at log_bin and server_id of the source."),
     Remedy(1597, "IO", "", "the replication user may not replicate", "On the source: GRANT REPLICATION SLAVE ON *.* to this user for this node's address (database_access)."),
@@ -402,7 +411,7 @@ def remedy(errno, text="", thread=""):
 
 
 def judge(row, wait_for=RUNNING, patient=False):
-    """Return "ok", "wait", "again" (START SLAVE may heal it) or "failed" for a source that shall run.
+    """Return "ok", "wait", "again" (STOP and START may heal it) or "failed" for a source that shall run.
 
     wait_for connecting: nobody at the source's address yet is fine (the federation address before the first start of its cluster).
     patient: a refused login is not believed yet; it may be yesterday's, and the server tries again every connect_retry_s.
@@ -423,6 +432,16 @@ def judge(row, wait_for=RUNNING, patient=False):
     if cause.passing:
         return "ok" if wait_for == CONNECTING else "wait"
     return "wait" if patient else "failed"
+
+
+def other_connections(rows, stopped):
+    """Return the names of running connections besides the stopped ones: with semi-sync on, their IO threads must begin anew (see 1595)."""
+    return [row["Connection_name"] for row in rows if row["Connection_name"] not in stopped and row.get("Slave_IO_Running") == "Yes"]
+
+
+def broken_by_neighbour(rows):
+    """Return the names of connections that stopped only because another one was (1595)."""
+    return [row["Connection_name"] for row in rows if row.get("Slave_IO_Running") == "No" and _number(row.get("Last_IO_Errno")) == 1595]
 
 
 def explain(row, source, where=""):
