@@ -7,6 +7,7 @@ Each tag is a hash of everything that went into the layer, so an image is either
 """
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import hashlib
 import os
@@ -19,6 +20,7 @@ from podman import LIMITS, LabError, exists, podman, run, say
 
 HERE = pathlib.Path(__file__).resolve().parent
 STATE = HERE / ".state"
+INDEX = HERE / "index"
 NAME = "localhost/constellation-lab"
 PREREQUISITES = {"podman": "podman", "runc": "runc", "mmdebstrap": "mmdebstrap", "nft": "nftables", "ssh-keygen": "openssh-client", "dpkg-deb": "dpkg"}
 
@@ -42,11 +44,14 @@ HOOKS = [
     'echo "deb [trusted=yes] file:/srv/lab/apt ./" > "$1/etc/apt/sources.list"',
     f'chroot "$1" systemctl -q disable {" ".join(DISABLED)}',
     f'chroot "$1" systemctl -q mask {" ".join(MASKED)}',
-    # the journal of a fenced node is worth reading: podman would put a tmpfs on /var/log/journal, so it lives elsewhere
     'mkdir -p "$1/root/.ssh" && chmod 700 "$1/root/.ssh"',
     'rm -f "$1/etc/machine-id" "$1/var/lib/dbus/machine-id" && : > "$1/etc/machine-id"',
     'rm -rf "$1"/usr/share/doc/* "$1"/usr/share/man/* "$1"/usr/share/locale/*',
 ]
+# The node's own apt repository, and lists that are as fresh as on a host that was updated today
+NODE_STEPS = ["COPY debs index /srv/lab/apt/", "RUN cd /srv/lab/apt && python3 index && rm index && echo 'Acquire::Languages \"none\";' > /etc/apt/apt.conf.d/90lab"
+              " && apt-get -q update"]
+BMC_STEPS = ["RUN apt-get -q -y --no-install-recommends install python3-paramiko"]
 
 
 def digest(*parts):
@@ -61,84 +66,72 @@ def digest(*parts):
     return total.hexdigest()[:12]
 
 
-def debs_source():
-    """Return (what provides the opennebula packages, directory that decides): the stand-in's sources or LAB_OPENNEBULA's packages."""
+@contextlib.contextmanager
+def opennebula_debs():
+    """Give a folder with the opennebula packages: the stand-in's, built afresh (half a second), or LAB_OPENNEBULA's."""
     kind, _, where = os.environ.get("LAB_OPENNEBULA", "").partition(":")
-    if kind == "debs":
-        if not list(pathlib.Path(where).glob("*.deb")):
-            raise LabError(f"LAB_OPENNEBULA=debs:{where}: no *.deb there")
-        return "debs", pathlib.Path(where)
-    if kind == "repo":
-        return "repo", None
-    if kind:
+    if kind not in ("", "debs", "repo"):
         raise LabError(f"LAB_OPENNEBULA={kind}:…: use debs:<directory> or repo:<apt line>")
-    standin = HERE / "opennebula"
-    return ("standin", standin) if (standin / "build").exists() else ("none", None)
+    with tempfile.TemporaryDirectory() as name:
+        folder = pathlib.Path(name)
+        if kind == "debs":
+            found = sorted(pathlib.Path(where).glob("*.deb"))
+            if not found:
+                raise LabError(f"LAB_OPENNEBULA=debs:{where}: no *.deb there")
+            for deb in found:
+                shutil.copy(deb, folder)
+        elif not kind:
+            run(HERE / "opennebula/build", folder)
+        yield folder
 
 
-def tags():
+def tags(debs):
     """Return the three image names that the present inputs ask for."""
     base = f"{NAME}-base:{digest(PACKAGES, HOOKS, SOURCES)}"
-    node = f"{NAME}:{digest(base, *debs_source())}"
-    return {"base": base, "node": node, "bmc": f"{NAME}-bmc:{digest(node)}"}
+    node = f"{NAME}:{digest(base, NODE_STEPS, INDEX.read_text(encoding='utf-8'), debs)}"
+    return {"base": base, "node": node, "bmc": f"{NAME}-bmc:{digest(node, BMC_STEPS)}"}
 
 
 def build():
     """Make what is missing of the three layers; return their names. Two callers at once build once."""
     STATE.mkdir(exist_ok=True)
-    with open(STATE / "image.lock", "w", encoding="ascii") as lock:
+    with open(STATE / "image.lock", "w", encoding="ascii") as lock, opennebula_debs() as debs:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        want = tags()
-        for kind, make in (("base", make_base), ("node", make_node), ("bmc", make_bmc)):
-            if exists("image", want[kind]):
-                continue
-            say(f"building {want[kind]}")
-            make(want)
-            say(f"built {want[kind]}")
-            prune(want[kind])
+        want = tags(debs)
+        steps = {"base": make_base, "node": lambda tag: container_build(tag, want["base"], NODE_STEPS, debs),
+                 "bmc": lambda tag: container_build(tag, want["node"], BMC_STEPS)}
+        for kind, make in steps.items():
+            if not exists("image", want[kind]):
+                say(f"building {want[kind]}")
+                make(want[kind])
+                say(f"built {want[kind]}")
+                prune(want[kind])
     return want
 
 
-def make_base(want):
+def make_base(tag):
     """Pipe a Debian root filesystem straight into podman's store."""
     say(f"mmdebstrap: {len(PACKAGES)} packages and what they need, a few minutes")
-    options = [f"--customize-hook={hook}" for hook in HOOKS] + ['--dpkgopt=path-exclude=/usr/share/man/*', '--dpkgopt=path-exclude=/usr/share/locale/*']
+    options = [f"--customize-hook={hook}" for hook in HOOKS] + ["--dpkgopt=path-exclude=/usr/share/man/*", "--dpkgopt=path-exclude=/usr/share/locale/*"]
     with tempfile.NamedTemporaryFile("w+") as log, subprocess.Popen(
             ["mmdebstrap", "--variant=minbase", f"--include={','.join(PACKAGES)}", *options, "bookworm", "-", *SOURCES],
             stdout=subprocess.PIPE, stderr=log) as maker:
-        subprocess.run(["podman", "import", "--quiet", "-", want["base"]], stdin=maker.stdout, stdout=subprocess.DEVNULL, check=False)
-        if maker.wait():
-            run("podman", "image", "rm", "--force", want["base"], check=False)
+        imported = subprocess.run(["podman", "import", "--quiet", "-", tag], stdin=maker.stdout, stdout=subprocess.DEVNULL, check=False).returncode
+        if maker.wait() or imported:
+            run("podman", "image", "rm", "--force", tag, check=False)
             raise LabError(f"mmdebstrap: exit {maker.returncode}: {pathlib.Path(log.name).read_text(encoding='utf-8')[-2000:]}")
 
 
-def make_node(want):
-    """Lay the opennebula packages into the node's apt repository and index it."""
-    with tempfile.TemporaryDirectory() as folder:
-        debs = pathlib.Path(folder) / "debs"
-        debs.mkdir()
-        kind, source = debs_source()
-        if kind == "debs":
-            for deb in source.glob("*.deb"):
-                shutil.copy(deb, debs)
-        elif kind == "standin":
-            run(source / "build", debs)
-        shutil.copy(HERE / "index", folder)
-        (pathlib.Path(folder) / "Containerfile").write_text(
-            f"FROM {want['base']}\nCOPY debs index /srv/lab/apt/\nRUN cd /srv/lab/apt && python3 index && rm index && apt-get -q update\n", encoding="ascii")
-        container_build(want["node"], folder)
-
-
-def make_bmc(want):
-    with tempfile.TemporaryDirectory() as folder:
-        (pathlib.Path(folder) / "Containerfile").write_text(
-            f"FROM {want['node']}\nRUN apt-get -q -y --no-install-recommends install python3-paramiko\n", encoding="ascii")
-        container_build(want["bmc"], folder)
-
-
-def container_build(tag, folder):
-    # chroot isolation: the steps need neither network nor namespaces, and it works in nested machines
-    podman("build", "--quiet", "--pull=never", "--isolation", "chroot", *LIMITS, "--tag", tag, folder)
+def container_build(tag, base, steps, debs=None):
+    """Lay steps (lines of a Containerfile) on an image."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = pathlib.Path(name)
+        if debs:
+            shutil.copytree(debs, folder / "debs")
+            shutil.copy(INDEX, folder)
+        (folder / "Containerfile").write_text("\n".join([f"FROM {base}", *steps]) + "\n", encoding="ascii")
+        # chroot isolation: the steps need neither network nor namespaces, and it works in nested machines
+        podman("build", "--quiet", "--pull=never", "--isolation", "chroot", *LIMITS, "--tag", tag, folder)
 
 
 def prune(kept):
