@@ -166,8 +166,8 @@ class Bootstrap:
             all_clusters = body.new("CLUSTERS", body.new("CLUSTER", ZONE_ID=0, CLUSTER_ID=-10))
             lists = [body.new("GROUPS", ID=1), all_clusters, body.new("HOSTS"), body.new("DATASTORES"), body.new("VNETS")]
             self.pool("VDC").insert(body.new("VDC", *lists, body.new("TEMPLATE", DESCRIPTION=_VDC_TEXT), ID=-1, NAME="default"), 0)
-        for oid, rule in enumerate(acl.DEFAULTS):
-            self.database.write(("INSERT IGNORE INTO acl (oid, user, resource, rights, zone) VALUES (%s, %s, %s, %s, %s)", oid, *rule))
+        for oid, rule in enumerate(() if self.database.rows("SELECT 1 FROM acl LIMIT 1") else acl.DEFAULTS):
+            self.database.write(("INSERT INTO acl (oid, user, resource, rights, zone) VALUES (%s, %s, %s, %s, %s)", oid, *rule))
         if self.never_filled("MARKETPLACE"):
             owner = self.pool("USER").get(0)
             market = pools.owned("MARKETPLACE", "OpenNebula Public", owner, body.new("MARKET_MAD"), ZONE_ID=0, TOTAL_MB=0, FREE_MB=0, USED_MB=0)
