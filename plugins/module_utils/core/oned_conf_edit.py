@@ -183,11 +183,11 @@ def _read_again(document, text, items):
     except oned_conf.NotParsed as error:
         raise CoreError("the changed file would not be read by OpenNebula; it stays as it is", error.where, error.why,
                         "Mend the lines around this place by hand first.", daemon=error.data["daemon"]) from error
-    left = _work_out(after, items)
-    if left[0] or left[3]:
+    left, unused, unused, problems = _work_out(after, items)
+    if left or problems:
         stopped = after.stopped is not None
         where = "{}:{}:{}".format(document.origin or "line", *after.place(after.stopped)) if stopped else document.origin
-        raise CoreError("OpenNebula would not load {} from the changed file; it stays as it is".format(", ".join(change.target for change in left[0])), where,
+        raise CoreError("OpenNebula would not load {} from the changed file; it stays as it is".format(", ".join(change.target for change in left)), where,
                         "']]>' ends the reading before it" if stopped else "what surrounds it changes its meaning", "Mend the file by hand first.")
     return after
 
@@ -196,7 +196,7 @@ def _work_out(document, items):
     """Return (changes, edits, warnings, problems)."""
     changes, edits, warnings, problems = [], [], [], []
     for item in items:
-        found, commented = _matching(document, item, problems)
+        found, commented = _matching(document, item, problems, warnings)
         if len(found) > 1 and not item.many and item.state == "present":
             lines = ", ".join(str(document.place(attribute.start)[0]) for attribute in found)
             warnings.append(f"{document.origin or 'the file'}: {item.target} is there {len(found)} times (lines {lines}); the first is changed")
@@ -216,7 +216,7 @@ class _Refused(Exception):
     """A wanted item that cannot be done; becomes one of the problems."""
 
 
-def _matching(document, item, problems):
+def _matching(document, item, problems, warnings):
     """Return the attributes that the item means, live and commented out."""
     live = document.find(item.name)
     commented = [found for found in document.commented if found.attribute.name == item.name and found.attribute.is_stanza == item.is_stanza]
@@ -228,12 +228,12 @@ def _matching(document, item, problems):
         live = [attribute for attribute in live if attribute.is_stanza == item.is_stanza]
     if not item.is_stanza:
         return live, commented
+    meant = [attribute for attribute in live if attribute.label == item.label]
     names = sorted({attribute.label for attribute in live if attribute.label is not None})
-    if item.label is None and names:
-        problems.append(f"{item.name} has several stanzas, told apart by NAME; give name as one of: {', '.join(names)}")
-        return [], []
-    return ([attribute for attribute in live if item.label is None or attribute.label == item.label],
-            [found for found in commented if found.attribute.label == item.label])
+    if item.label is None and names and not meant:
+        told = problems if item.state == "present" else warnings      # they are as absent as wanted, but is that what was meant?
+        told.append(f"{item.name} has several stanzas, told apart by NAME; give name as one of: {', '.join(names)}")
+    return meant, [found for found in commented if found.attribute.label == item.label]
 
 
 def _attribute(document, item, found, commented):
@@ -511,3 +511,27 @@ def _place_in_document(text, commented, offset):
     column = offset - _line_start(commented.bare, offset)
     start = _line_start(text, commented.marks[line])
     return start + column + (1 if start + column >= commented.marks[line] else 0)
+
+
+def secrets_among(attributes, stanzas):
+    """Return the values, in a module's options, of keys that name secrets."""
+    pairs = [(option.get("name"), option.get("value")) for option in attributes or ()]
+    pairs += [pair for option in stanzas or () for pair in (option.get("settings") or {}).items()]
+    return {str(value) for name, value in pairs if value not in (None, "") and SECRET_NAME.search(str(name))}
+
+
+def described(document):
+    """Return what the daemon loads, in the shape that wanted() takes, without secrets; duplicates of one stanza once, as the daemon reads them."""
+    attributes, stanzas = {}, {}
+    for attribute in document.attributes:
+        if attribute.is_stanza:
+            settings = {key: value for key, value in attribute.value.items() if not SECRET_NAME.search(key)}
+            stanzas.setdefault((attribute.name, attribute.label), settings)
+        elif not SECRET_NAME.search(attribute.name):
+            attributes.setdefault(attribute.name, []).append(attribute.text)
+    return {
+        "attributes": [dict(name=name, values=values) if REPEATED.search(name) else dict(name=name, value=values[0]) for name, values in attributes.items()],
+        "stanzas": [dict(section=section, settings=settings, **({} if name is None else {"name": name})) for (section, name), settings in stanzas.items()],
+        "commented": [" ".join(filter(None, (found.attribute.name, found.attribute.label))) for found in document.commented],
+        "swallowed": [{"kind": notice.kind, "line": notice.line, "column": notice.column, "text": notice.text} for notice in document.warnings],
+    }

@@ -194,6 +194,11 @@ def test_duplicates_are_told_and_the_first_is_changed():
     assert after == "A = 3\nA = 2\n" and any("A is there 2 times (lines 1, 2)" in warning for warning in plan.warnings)
 
 
+def test_a_section_of_named_stanzas_asks_for_the_name():
+    after, plan = edited(SHIPPED, stanzas=[{"section": "IM_MAD", "state": "absent"}])
+    assert after == SHIPPED and plan.warnings == ("IM_MAD has several stanzas, told apart by NAME; give name as one of: kvm",)
+
+
 DATABASE = [{"section": "DB", "settings": {"BACKEND": "mysql", "USER": "oneadmin"}, "secrets": {"PASSWD": CANARY, "TOKEN_OF_MINE": CANARY + "2"}}]
 
 
@@ -258,7 +263,7 @@ def test_random_edits_converge_and_touch_nothing_else():
         assert rest(before) == rest(oned_conf.parse(after)), (text, attributes, stanzas)
         again = oned_conf.parse(after)
         for wanted in stanzas:
-            found = [values for values in again.stanzas(wanted["section"]) if wanted["name"] is None or values.get("NAME") == wanted["name"]]
+            found = [values for values in again.stanzas(wanted["section"]) if values.get("NAME") == wanted["name"]]
             if wanted["state"] != "present":
                 assert not found
             elif wanted["exclusive"]:
