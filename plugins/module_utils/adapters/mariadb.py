@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import subprocess
 import tempfile
+import threading
 import time
 import traceback
 
@@ -149,6 +151,71 @@ class Server:
         return text
 
 
+class Copy:
+    """Dumps of some tables, by the client programs; users and passwords go through 0600 files, never through argv."""
+
+    HEAD = TAIL = 65536      # where mariadb-dump writes its comments
+
+    def __init__(self, timeout_s=600):
+        self.timeout_s = timeout_s
+
+    def into(self, source, database, tables, target, schema):
+        """Pipe the tables of ``source`` into ``schema`` of ``target`` (Servers), not binlogged; return the comments of the dump."""
+        load = [_program("mariadb", "mysql"), "", "--init-command=SET SESSION sql_log_bin=0", "--default-character-set=utf8mb4", schema]
+        with _option_file(source) as read_as, _option_file(target) as write_as:
+            load[1] = f"--defaults-extra-file={write_as}"
+            with tempfile.TemporaryFile() as complaints:
+                client = subprocess.Popen(load, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=complaints)
+                try:
+                    comments = self._dump(source, database, tables, read_as, client.stdin)
+                    client.stdin.close()
+                    failed = client.wait(self.timeout_s)
+                except (BrokenPipeError, subprocess.TimeoutExpired):
+                    failed = True
+                    comments = ""
+                finally:
+                    if client.poll() is None:
+                        client.kill()
+                    client.wait()
+                if failed:
+                    raise CoreError("cannot load the dump", f"{schema} of {target.where}", _last_words(complaints), "Nothing was put into place; run it again.")
+        return comments
+
+    def to_file(self, source, database, tables, folder):
+        """Dump the tables into a new 0600 file of ``folder`` (made 0700); return its path."""
+        os.makedirs(folder, mode=0o700, exist_ok=True)
+        path = os.path.join(folder, f"{database}.{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}.{os.getpid()}.sql")
+        with _option_file(source) as read_as, os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as sink:
+            self._dump(source, database, tables, read_as, sink)
+        return path
+
+    def _dump(self, source, database, tables, read_as, sink):
+        """Write the dump to ``sink``; return its head and tail. A dump without its last line is an error."""
+        argv = [_program("mariadb-dump", "mysqldump"), f"--defaults-extra-file={read_as}", "--single-transaction", "--gtid", "--master-data=2",
+                "--no-tablespaces", "--skip-lock-tables", "--hex-blob", "--default-character-set=utf8mb4", database, *tables]
+        head, tail = b"", b""
+        with tempfile.TemporaryFile() as complaints:
+            dump = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=complaints)
+            overdue = threading.Timer(self.timeout_s, dump.kill)
+            overdue.start()
+            try:
+                for chunk in iter(lambda: dump.stdout.read(65536), b""):
+                    sink.write(chunk)
+                    head = head if len(head) >= self.HEAD else head + chunk
+                    tail = (tail + chunk)[-self.TAIL:]
+                failed = dump.wait()
+            finally:
+                overdue.cancel()
+                if dump.poll() is None:
+                    dump.kill()
+                dump.wait()
+                dump.stdout.close()
+            if failed or b"-- Dump completed" not in tail[-500:]:
+                raise CoreError("cannot dump the tables", f"{database} of {source.where}", _last_words(complaints) or f"mariadb-dump ended with {failed}",
+                                "The user needs SELECT on the database; nothing was changed here.")
+        return (head + b"\n" + tail).decode("utf-8", "replace")
+
+
 class Snapshot(Server):
     """The same server, read as of one moment: one transaction with a consistent snapshot, over InnoDB and the binary log."""
 
@@ -161,6 +228,32 @@ class Snapshot(Server):
         with contextlib.suppress(CoreError):
             self._execute("COMMIT", ())
         self.close()
+
+
+def _program(*names):
+    found = next((path for path in map(shutil.which, names) if path), None)
+    if found is None:
+        raise NotThere("cannot copy tables", "this host", f"the program {names[0]} is not installed", "Install mariadb-client (Debian, Ubuntu) or mariadb (EL).")
+    return found
+
+
+@contextlib.contextmanager
+def _option_file(server):
+    """A client option file for the server's login; it is there, 0600, as long as the block runs."""
+    address = [f"host={server.host}", f"port={server.port}", "protocol=tcp"] if server.host else [f"socket={server.socket}"]
+    quoted = server.password.replace("\\", "\\\\").replace('"', '\\"')
+    descriptor, path = tempfile.mkstemp(prefix="constellation-", suffix=".cnf")      # mkstemp makes it 0600
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+            stream.write("\n".join(["[client]", f"user={server.user}", *([f'password="{quoted}"'] if server.password else []), *address, ""]))
+        yield path
+    finally:
+        os.unlink(path)
+
+
+def _last_words(stream):
+    stream.seek(0)
+    return stream.read().decode("utf-8", "replace").strip()[-600:]
 
 
 def _errno_text(error):

@@ -1,0 +1,217 @@
+# Copyright: (c) 2026, The constellation.opennebula team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The federated tables of a slave zone: are they seeded, what seeds them, and do they equal the master zone's, row for row.
+
+Seeding: the dump goes into a staging schema; then, with the channels stopped, all tables are renamed into place in one statement and
+only the master zone's domain of gtid_slave_pos is replaced. The staging schema goes last: while it is there, a seeding was interrupted,
+and running it again is safe.
+
+Equality: each node reports, of one consistent snapshot, its position in the master zone's domain and a checksum of each table. Equal
+checksums are equal contents. Different ones prove a difference only when both are known to be at the same position; else look again.
+"""
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from . import gtid
+from .errors import CoreError, NotConverged
+from .plan import Change, Plan
+from .report import check
+from .topology import FEDERATED_TABLES
+
+STAGING = "constellation_seed"
+_POSITION = re.compile(r"^(?:-- )?SET GLOBAL gtid_slave_pos='([0-9,-]*)';", re.M)
+_NAME = re.compile(r"^[0-9A-Za-z_$]+$")
+
+
+# --- seeding -----------------------------------------------------------------------------------------------------------------
+
+@dataclass(frozen=True)
+class Facts:
+    """What one server tells: which wanted tables it has, whether a seeding was interrupted, where it is."""
+
+    tables: tuple = ()
+    interrupted: bool = False
+    own_domain: object = None
+    slave_pos: str = ""
+    current_pos: str = ""
+    binlog_state: str = ""
+
+
+def plan(facts, database, domain, source, tables=FEDERATED_TABLES, replace=False, force=False):
+    """Return the Plan of seeding this server from ``source`` (shown only); empty when it has all tables and a position in the domain."""
+    if facts.own_domain == domain:
+        raise CoreError("refusing to seed the federated tables", why=f"this server writes in GTID domain {domain}, it belongs to the master zone itself",
+                        hint="Seed nodes of slave zones only; a diverged node of the master zone is loaded as a whole from its active peer.")
+    position = gtid.only(facts.slave_pos, domain)
+    seeded = set(facts.tables) == set(tables) and bool(position) and not facts.interrupted
+    if seeded and not force:
+        return Plan()
+    foreign = bool(facts.tables) and not facts.interrupted
+    if foreign and not (replace or force):
+        raise CoreError(
+            "refusing to seed the federated tables", why=f"{database} has {len(facts.tables)} of them already ({', '.join(sorted(facts.tables))}), and "
+            + (f"position {position}" if position else f"no position in GTID domain {domain}") + " says that they are not a complete copy of the master zone's",
+            hint="If they may go, run again with replace: true; they are dumped into backup_dir first.")
+    before = {"tables": sorted(facts.tables), "position": position or "none"} if facts.tables or position else None
+    after = {"tables": sorted(tables), "position": f"of the dump (domain {domain})", "from": source}
+    return Plan((Change("federated_tables", database, before, after, readable=not force),))
+
+
+def read_position(comments, domain, where=""):
+    """Return the master zone's part of the position that mariadb-dump --gtid --master-data=2 wrote as a comment."""
+    match = _POSITION.search(comments)
+    position = gtid.only(match.group(1), domain) if match else ""
+    if not position:
+        raise CoreError("cannot seed from this dump", where, f"it carries no GTID position of domain {domain}" + (f" ({match.group(1)!r})" if match else ""),
+                        "The server needs a binary log and gtid_domain_id of the master zone, and must have written at least once.")
+    return position
+
+
+def check_position(facts, position, domain):
+    """Refuse a position below what this server has binlogged in the domain: the next event would stop it with 1950."""
+    own, new = gtid.sequence(facts.binlog_state, domain), gtid.sequence(position, domain)
+    if new < own:
+        raise CoreError("refusing to seed the federated tables", why=f"the dump is at {position}, and this server's binary log already has sequence {own} of that domain",
+                        hint="Wait until the master zone has passed it, or rebuild this node from its peer.")
+
+
+def new_slave_pos(facts, position, domain):
+    """Return the whole gtid_slave_pos: the domain from the dump, the others as they are (the variable is one for all channels)."""
+    return gtid.with_domain(facts.current_pos or facts.slave_pos, domain, position)
+
+
+def place_steps(database, tables, existing):
+    """Return the statements that put the staged tables into place; the RENAME is atomic over all of them."""
+    assert all(_NAME.match(name) for name in (database, *tables)), (database, tables)
+    steps = [f"DROP TABLE {', '.join(f'`{database}`.`{table}`' for table in sorted(existing))}"] if existing else []
+    return steps + ["RENAME TABLE " + ", ".join(f"`{STAGING}`.`{table}` TO `{database}`.`{table}`" for table in tables)]
+
+
+def choose_master(candidates, tables, domain):
+    """Return the candidate to dump from: one that writes, else one that has the tables. Each is {"address", "error" or facts}."""
+    usable, refused = [], []
+    for candidate in candidates:
+        if candidate.get("error"):
+            refused.append(f"{candidate['address']}: {candidate['error']}")
+        elif candidate["domain"] != domain:
+            refused.append(f"{candidate['address']}: writes in GTID domain {candidate['domain']}, the master zone's is {domain}")
+        elif set(tables) - set(candidate["tables"]):
+            refused.append(f"{candidate['address']}: has no table {', '.join(sorted(set(tables) - set(candidate['tables'])))}")
+        else:
+            usable.append(candidate)
+    if not usable:
+        raise CoreError("no server of the master zone can seed the federated tables", why="; ".join(refused) or "none was given",
+                        hint="Start the master zone's OpenNebula once so that it makes its tables, and give the seed user access (database_access).")
+    return sorted(usable, key=lambda candidate: candidate["read_only"])[0]
+
+
+# --- contents ----------------------------------------------------------------------------------------------------------------
+
+def checksum_sql(database, table, columns):
+    """Return a query for the number of rows and a checksum over all columns; NULL and '' differ, order of rows and columns does not matter.
+
+    Each column is hashed by itself, so no value runs into the next and none exceeds max_allowed_packet. BIT_XOR over CRC32 is linear
+    and misses changes; XOR over one half and a sum over the other half of an MD5 also sees doubled rows.
+    """
+    assert all(_NAME.match(name) for name in (database, table)), (database, table)
+    parts = ", ".join(f"IFNULL(MD5(`{column.replace('`', '``')}`), '-')" for column in sorted(columns)).replace("%", "%%")
+    return (f"SELECT COUNT(*) AS n, COALESCE(HEX(BIT_XOR(CAST(CONV(SUBSTR(h, 1, 16), 16, 10) AS UNSIGNED))), '0') AS x, "
+            f"COALESCE(SUM(CAST(CONV(SUBSTR(h, 17, 16), 16, 10) AS DECIMAL(20))), 0) AS s "
+            f"FROM (SELECT MD5(CONCAT_WS('#', {parts})) AS h FROM `{database}`.`{table}`) AS hashed")
+
+
+def position_of(binlog_pos, slave_rows):
+    """Return the position of a snapshot: by domain, the newer of its binary log and of its rows in mysql.gtid_slave_pos.
+
+    A slave zone's binary log has only the events that passed the filter, its gtid_slave_pos rows have all.
+    """
+    position = gtid.parse(binlog_pos)
+    for row in slave_rows:
+        domain, entry = int(row["domain_id"]), (int(row["server_id"]), int(row["seq_no"]))
+        if position.get(domain, (0, 0))[1] < entry[1]:
+            position[domain] = entry
+    return gtid.render(position)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One table of one node against the master zone: equal, different, or retry (nothing proven yet)."""
+
+    node: str
+    table: str
+    verdict: str
+    why: str = ""
+
+
+def compare(reports, domain=0, tables=FEDERATED_TABLES):
+    """Return Verdicts for every node and table. reports: results of federated_tables_info, each with its "node" added.
+
+    Several reports of one node may be given (of several rounds); a node that is not in the master zone is judged by its last.
+    The reference is the master zone's writable server, or without one its server that is farthest.
+    """
+    masters = [report for report in reports if report.get("gtid_domain_id") == domain]
+    writable = {report["node"] for report in masters if not report["read_only"]}
+    if not writable and masters:
+        writable = {max(masters, key=lambda report: gtid.sequence(report["position"], domain))["node"]}
+    references = [report for report in masters if report["node"] in writable]
+    last = {report["node"]: report for report in reports}
+    verdicts = []
+    for node, report in last.items():
+        for table in tables:
+            if node in writable:
+                missing = table not in report["tables"]
+                verdicts.append(Verdict(node, table, "different" if missing else "equal", "the master zone does not have it" if missing else "reference"))
+            else:
+                verdicts.append(Verdict(node, table, *_judge(report, references, table, domain)))
+    return verdicts
+
+
+def _judge(report, references, table, domain):
+    mine = report["tables"].get(table)
+    known = [(gtid.sequence(reference["position"], domain), reference["tables"][table]) for reference in references if table in reference["tables"]]
+    if not known:
+        return "retry", "no report of the master zone has it"
+    if mine is None:
+        return "different", "the table is missing"
+    if any(mine == theirs for dummy, theirs in known):
+        return "equal", f"{mine['rows']} rows"
+    here = gtid.sequence(report["position"], domain)
+    same = [theirs for there, theirs in known if there == here]
+    if not same:      # unchanged from before to after our position: it was so at our position, too
+        same = [theirs for there, theirs in known if there < here and any(later > here and theirs == other for later, other in known)]
+    if same:
+        return "different", f"{mine['rows']} rows here, {same[0]['rows']} in the master zone, contents differ at sequence {here}"
+    return "retry", f"read at sequence {here}, the master zone at {', '.join(str(there) for there, dummy in known)}"
+
+
+def summary(verdicts):
+    """Return "different" when anything is proven different, else "retry" when anything is open, else "equal"."""
+    kinds = {verdict.verdict for verdict in verdicts}
+    return next((kind for kind in ("different", "retry") if kind in kinds), "equal" if verdicts else "retry")
+
+
+def checks(reports, master_nodes):
+    """Return report.Checks, one per node. reports: {node: result of federated_tables_info or None}; None could not be read."""
+    known = {node: dict(report, node=node) for node, report in reports.items() if report and report.get("present")}
+    domain = next((known[node]["gtid_domain_id"] for node in master_nodes if node in known), None)
+    verdicts = compare(list(known.values()), domain) if domain is not None else []
+    found = []
+    for node in reports:
+        own = [verdict for verdict in verdicts if verdict.node == node]
+        wrong = [verdict for verdict in own if verdict.verdict == "different"]
+        unsure = [verdict for verdict in own if verdict.verdict == "retry"]
+        holds = False if wrong else None if unsure or not own else True
+        missing = "its tables could not be read" if node not in known else "no front-end of the master zone could be read"
+        why = "; ".join(f"{verdict.table}: {verdict.why}" for verdict in wrong or unsure) or missing
+        found.append(check("federation", node, "its federated tables equal the master zone's", holds, why,
+                           "An errant write or a lost event: find it before it is overwritten, then federated_tables with force: true." if wrong
+                           else "It is catching up, or its replication is broken; look again."))
+    return found
+
+
+def not_placed(tables):
+    """Return the error for tables that the dump did not bring."""
+    return NotConverged("the dump did not bring all federated tables", why=f"missing: {', '.join(sorted(tables))}", hint="Run it again; nothing was put into place.")
