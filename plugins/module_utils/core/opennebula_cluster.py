@@ -81,6 +81,8 @@ def _device(node, fence, settings):
     options = dict({"pcmk_host_list": node}, **settings["fence_options"])
     if fence["agent"] not in NO_POWER_WAIT:
         options["power_wait"] = 1
+    if fence["agent"].endswith("_ssh") and not {"ssh", "secure"} & set(fence):
+        options["ssh"] = 1                               # without it these agents speak telnet (fence-agents 4.12)
     if fence.get("delay_s"):
         options["pcmk_delay_base"] = f"{fence['delay_s']}s"
     options.update({name: value for name, value in fence.items() if name not in NOT_OPTIONS and not is_secret(name)})
