@@ -77,9 +77,9 @@ def stop(lab, name, unit):
 
 
 def mariadb(lab, name, sql):
-    """Run SQL as the node's root; return its rows as lists of text."""
-    done = lab.inside(name, "mariadb", "--batch", "--skip-column-names", stdin=sql)
-    return [line.split("\t") for line in done.stdout.splitlines()]
+    """Run SQL as the node's root; return its rows, column -> text."""
+    lines = lab.inside(name, "mariadb", "--batch", stdin=sql).stdout.splitlines()
+    return [dict(zip(lines[0].split("\t"), line.split("\t"))) for line in lines[1:]]
 
 
 SOURCE_FAULTS = {
@@ -94,8 +94,7 @@ SOURCE_FAULTS = {
 
 def break_source(lab, name, channel, how):
     """Break one replication source of a node; refuse when it has no such source."""
-    rows = mariadb(lab, name, "SHOW ALL SLAVES STATUS")
-    channels = sorted(row[0] for row in rows)
+    channels = sorted(row["Connection_name"] for row in mariadb(lab, name, "SHOW ALL SLAVES STATUS"))
     if channel not in channels:
         raise LabError(f"{name} has no source {channel!r}: it has {', '.join(channels) or 'none'}")
     mariadb(lab, name, SOURCE_FAULTS[how].format(channel=channel))
