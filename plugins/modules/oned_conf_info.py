@@ -10,7 +10,8 @@ short_description: Read oned.conf as the daemon does
 version_added: "0.1.0"
 description:
   - Reads C(oned.conf), or any other file of its grammar, and returns what the daemon loads from it. Defaults of the daemon are not among it.
-  - What it returns can be given to M(constellation.opennebula.oned_conf) and changes nothing. Values of keys whose names end like a secret's are left out.
+  - What it returns can be given to M(constellation.opennebula.oned_conf) and changes nothing. Left out are
+    values of keys whose names end like a secret's, and values that are no UTF-8.
   - A missing file is an empty result, so that it can run on bare hosts.
 options:
   path:

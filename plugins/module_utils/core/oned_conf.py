@@ -210,6 +210,15 @@ def encode(text):
     return text.encode("utf-8", "surrogateescape")
 
 
+def printable(text):
+    """Return text in which bytes that are no UTF-8 are written out: what Ansible carries to the controller must be UTF-8.
+
+    >>> printable(decode(b"caf\\xe9"))
+    'caf\\\\xe9'
+    """
+    return encode(text).decode("utf-8", "backslashreplace")
+
+
 def _crlf(text):
     first = text.find("\r\n")
     if first < 0:

@@ -324,11 +324,16 @@ def _put_away(text, item, found, before):
 
 
 def _changed(item, before, after):
-    kind = "stanza" if item.is_stanza else "attribute"
     if not item.is_stanza:
-        return Change(kind, item.target, before, after, secret=item.is_secret(item.name))
-    hidden = [None if side is None else {key: SECRET if item.is_secret(key) else value for key, value in side.items()} for side in (before, after)]
-    return Change(kind, item.target, *hidden)
+        return Change("attribute", item.target, _printable(before), _printable(after), secret=item.is_secret(item.name))
+    hidden = [None if side is None else {key: SECRET if item.is_secret(key) else _printable(value) for key, value in side.items()} for side in (before, after)]
+    return Change("stanza", item.target, *hidden)
+
+
+def _printable(value):
+    if isinstance(value, list):
+        return [oned_conf.printable(text) for text in value]
+    return value if value is None else oned_conf.printable(value)
 
 
 # -- edits of the text
@@ -484,7 +489,7 @@ def masked(document):
 
 def _masked(document, extra, shown):
     edits = [(start, end, f'"{shown(target, value)}"') for target, value, start, end in _secret_spans(document, extra)]
-    return SECRET_IN_PROSE.sub(r'\1"%s"' % SECRET, _applied(document.text, edits))
+    return oned_conf.printable(SECRET_IN_PROSE.sub(r'\1"%s"' % SECRET, _applied(document.text, edits)))
 
 
 def _secret_spans(document, extra):
@@ -521,17 +526,24 @@ def secrets_among(attributes, stanzas):
 
 
 def described(document):
-    """Return what the daemon loads, in the shape that wanted() takes, without secrets; duplicates of one stanza once, as the daemon reads them."""
+    """Return what the daemon loads, in the shape that wanted() takes; duplicates of one stanza once, as the daemon reads them.
+
+    Left out are secrets, and values that are no UTF-8: they could not be given back as they are.
+    """
     attributes, stanzas = {}, {}
     for attribute in document.attributes:
         if attribute.is_stanza:
-            settings = {key: value for key, value in attribute.value.items() if not SECRET_NAME.search(key)}
+            settings = {key: value for key, value in attribute.value.items() if _told(key, value)}
             stanzas.setdefault((attribute.name, attribute.label), settings)
-        elif not SECRET_NAME.search(attribute.name):
+        elif _told(attribute.name, attribute.text):
             attributes.setdefault(attribute.name, []).append(attribute.text)
     return {
         "attributes": [dict(name=name, values=values) if REPEATED.search(name) else dict(name=name, value=values[0]) for name, values in attributes.items()],
         "stanzas": [dict(section=section, settings=settings, **({} if name is None else {"name": name})) for (section, name), settings in stanzas.items()],
-        "commented": [" ".join(filter(None, (found.attribute.name, found.attribute.label))) for found in document.commented],
+        "commented": [oned_conf.printable(" ".join(filter(None, (found.attribute.name, found.attribute.label)))) for found in document.commented],
         "swallowed": [{"kind": notice.kind, "line": notice.line, "column": notice.column, "text": notice.text} for notice in document.warnings],
     }
+
+
+def _told(key, value):
+    return not SECRET_NAME.search(key) and oned_conf.printable(value) == value

@@ -156,7 +156,7 @@ def _random_text(rng):
 
 def test_random_texts_round_trip_and_offsets_hold():
     rng, accepted = random.Random(20261121), 0
-    for unused in range(6000):
+    for unused in range(3000):
         text = _random_text(rng)
         try:
             document = oned_conf.parse(text)
@@ -167,7 +167,7 @@ def test_random_texts_round_trip_and_offsets_hold():
         for attribute in document.attributes:
             for start, value, end in [(attribute.start, attribute.value_start, attribute.end)] + [(p.start, p.value_start, p.end) for p in attribute.pairs or ()]:
                 assert 0 <= start < value <= end <= len(text)
-    assert accepted > 600
+    assert accepted > 300
 
 
 # -- against what the real daemons said, when it is here

@@ -250,7 +250,7 @@ def _random_document(rng):
 
 def test_random_edits_converge_and_touch_nothing_else():
     rng, done = random.Random(20261121), 0
-    for unused in range(2500):
+    for unused in range(800):
         text, (attributes, stanzas) = _random_document(rng), _random_wanted(rng)
         try:
             before = oned_conf.parse(text)
@@ -268,7 +268,7 @@ def test_random_edits_converge_and_touch_nothing_else():
                 assert not found
             elif wanted["exclusive"]:
                 assert set(found[0]) == {key for key, value in wanted["settings"].items() if value is not None} | ({"NAME"} if wanted["name"] else set())
-    assert done > 500
+    assert done > 300
     print(f"{done} random edits")
 
 

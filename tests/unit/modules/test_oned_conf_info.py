@@ -57,6 +57,18 @@ def test_what_info_returns_changes_nothing(conf):
     assert not given_back(conf, read(conf)).changed
 
 
+def test_values_that_are_no_utf8_are_left_out_and_never_break_the_answer(tmp_path):
+    path = tmp_path / "oned.conf"
+    path.write_bytes(b'A = "caf\xe9"\nB = "caf\xc3\xa9"\nX = [ K = \xff, L = 1 ]\n#IM_MAD = [ NAME = \xff ]\n')
+    found = read(str(path))
+    assert found["attributes"] == [{"name": "B", "value": "caf\u00e9"}] and found["stanzas"] == [{"section": "X", "settings": {"L": "1"}}]
+    options = {"path": str(path), "release": None, "attributes": [{"name": "A", "value": "x"}], "stanzas": [], "backup": False, "mode": None}
+    foreseen = oned_conf.ensure(options, Store(str(path)), True).as_result()
+    assert foreseen["changes"][0]["before"] == "caf\\xe9"
+    json.dumps([found, foreseen], ensure_ascii=False).encode("utf-8")       # strict: no surrogate is left
+    assert not given_back(str(path), found).changed
+
+
 def test_a_missing_file_is_empty(tmp_path):
     assert read(str(tmp_path / "none")) == {"attributes": [], "stanzas": [], "commented": [], "swallowed": [], "exists": False}
 
