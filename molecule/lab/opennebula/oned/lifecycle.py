@@ -50,7 +50,7 @@ class Lifecycle:
         self.vms.save(vm, *([Drivers.counting(vm, state)] if driven else []))
         for host in left:
             self.hosts.remove(host, vm.id)
-        if state in ("DONE", "PENDING") and left:
+        if state == "DONE" and left:
             self.hypervisors.destroy(vm.id)
         kind = "LCM state" if vm.active else "state"
         self.files.log(vm.id, "LCM" if vm.active else "DiM", "I", f"New VM {kind} is {state}")
@@ -120,6 +120,8 @@ class Lifecycle:
         self.enter(vm, "DONE")
 
     def _recreate(self, vm, state, following):
+        if not vm.active:
+            self.hypervisors.destroy(vm.id)                             # the checkpoint of a STOPPED one goes with its files
         if vm.last is not None:
             stamp(vm.last, machine.now(), ACTION=RECREATE_ACTION)       # its next deployment is a new one
         self.enter(vm, following, drive=state not in recover_truth.NO_CLEANUP)
