@@ -12,8 +12,9 @@ short_description: Seed the federated tables of a slave zone's database from the
 description:
   - Copies the federated tables from a server of the master zone, which keeps working, together with the GTID position at which they were read, so that
     replication continues exactly there.
-  - The dump is loaded into a staging schema. Only when it is complete, and with the replication connections stopped for a moment, all tables are put into
-    place in one statement, and the master zone's part of C(gtid_slave_pos) is set. An interrupted run leaves nothing half done and can simply be run again.
+  - The replication connections of this server are stopped meanwhile and started again. The dump is loaded into a staging schema; only when it is
+    complete all tables are put into place in one statement, and the master zone's part of C(gtid_slave_pos) is set. An interrupted run can simply be
+    run again.
   - Nothing is written to the binary log; every node of a slave zone is seeded by itself.
   - Does nothing when all tables are there with a position in the master zone's GTID domain.
   - A server that belongs to the master zone itself is refused.
@@ -88,7 +89,8 @@ extends_documentation_fragment:
   - constellation.opennebula.mariadb
 notes:
   - Needs the client programs C(mariadb) and C(mariadb-dump) on the managed host.
-  - Seed all nodes of a slave zone before the federation connection of any of them is started.
+  - Seed all nodes of a slave zone before the federation connection of any of them is started. A node whose own federation connection is behind would
+    get newer rows through a freshly seeded neighbour, and never see the ones in between.
 seealso:
   - module: constellation.opennebula.federated_tables_info
   - module: constellation.opennebula.replication_source
@@ -205,39 +207,32 @@ def ensure(params, server, masters, copy, check_mode):
 def seed(params, server, masters, copy, tables, results):
     database, domain = params["database"], params["domain"]
     master = federated.choose_master([candidate(one, database) for one in masters], tables, domain)
-    before = look(server, database, tables)
-    server.do("SET SESSION sql_log_bin=0")
-    server.do(f"DROP DATABASE IF EXISTS `{federated.STAGING}`")
-    if before.tables:
-        results["backup_file"] = copy.to_file(server, database, before.tables, params["backup_dir"])
-    server.do(f"CREATE DATABASE `{federated.STAGING}`")
-    comments = copy.into(master["server"], database, tables, server, federated.STAGING)
-    position = federated.read_position(comments, domain, master["address"])
-    federated.check_position(before, position, domain)
-    missing = set(tables) - present(server, federated.STAGING)
-    if missing:
-        raise federated.not_placed(missing)
-    put_into_place(server, database, tables, position, domain)
-    server.do(f"DROP DATABASE `{federated.STAGING}`")
-    results.update(source=master["address"], position=position)
-
-
-def put_into_place(server, database, tables, position, domain):
-    """Stop the connections, rename the tables, set the position, start the connections that ran."""
     running = [row["Connection_name"] for row in server.slaves() if set(replication.threads_of(row)) != {"No"}]
-    server.do("STOP ALL SLAVES")
+    server.do("SET SESSION sql_log_bin=0")
+    server.do("STOP ALL SLAVES")      # before the dump: a channel that ran on would pass the dump's position
     try:
-        now = look(server, database, tables)
-        federated.check_position(now, position, domain)
-        for statement in federated.place_steps(database, tables, now.tables):
+        before = look(server, database, tables)
+        server.do(f"DROP DATABASE IF EXISTS `{federated.STAGING}`")
+        if before.tables:
+            results["backup_file"] = copy.to_file(server, database, before.tables, params["backup_dir"])
+        server.do(f"CREATE DATABASE `{federated.STAGING}`")
+        comments = copy.into(master["server"], database, tables, server, federated.STAGING)
+        position = federated.read_position(comments, domain, master["address"])
+        federated.check_position(before, position, domain)
+        missing = set(tables) - present(server, federated.STAGING)
+        if missing:
+            raise federated.not_placed(missing)
+        for statement in federated.place_steps(database, tables, before.tables):
             server.do(statement)
-        server.do("SET GLOBAL gtid_slave_pos=%s", (federated.new_slave_pos(now, position, domain),))
-        if not now.binlog_state:
+        server.do("SET GLOBAL gtid_slave_pos=%s", (federated.new_slave_pos(before, position, domain),))
+        if not before.binlog_state:
             # An empty binary log may say where it begins: else the peer, which asks for this position, finds a hole (1236).
             server.do("SET GLOBAL gtid_binlog_state=%s", (position,))
+        server.do(f"DROP DATABASE `{federated.STAGING}`")
     finally:
         for name in running:
             server.do("START SLAVE %s", (name,))
+    results.update(source=master["address"], position=position)
 
 
 def main():
