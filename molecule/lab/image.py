@@ -10,11 +10,13 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import hashlib
+import json
 import os
 import pathlib
 import shutil
 import subprocess
 import tempfile
+import time
 
 from podman import LIMITS, LabError, exists, podman, run, say
 
@@ -134,12 +136,13 @@ def container_build(tag, base, steps, debs=None):
         podman("build", "--quiet", "--pull=never", "--isolation", "chroot", *LIMITS, "--tag", tag, folder)
 
 
-def prune(kept):
-    """Drop superseded layers of this kind; podman refuses those that a container still uses."""
+def prune(kept, older_than_s=3600):
+    """Drop superseded layers of this kind; young ones may be what another lab is about to start, and podman refuses those in use."""
     repository = kept.rpartition(":")[0]
-    for line in podman("images", "--format", "{{.Repository}}:{{.Tag}}").splitlines():
-        if line.rpartition(":")[0] == repository and line != kept:
-            run("podman", "image", "rm", line, check=False)
+    for row in json.loads(podman("images", "--format", "json") or "[]"):
+        for name in row.get("Names") or []:
+            if name.rpartition(":")[0] == repository and name != kept and time.time() - row["Created"] > older_than_s:
+                run("podman", "image", "rm", name, check=False)
 
 
 def prerequisites():
