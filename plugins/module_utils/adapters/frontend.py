@@ -17,7 +17,7 @@ from xml.etree import ElementTree
 from ..core.errors import CoreError
 
 JOURNAL = "var/log/one/recovery.log"
-STATE_LINE = re.compile(r"^(\w{3} \w{3} +\d+ [\d:]+ \d{4}) \[.*New (?:LCM |VM )?state is (\w+)", re.MULTILINE)
+STATE_LINE = re.compile(r"^(\w{3} \w{3} +\d+ [\d:]+ \d{4}) \[.*New (?:VM )?(?:LCM )?state is (\w+)", re.MULTILINE)
 TAIL = 64 * 1024
 
 
@@ -37,7 +37,8 @@ class Frontend:
         """
         boot = self._boot_time()
         started = [boot + float(stat.rpartition(")")[2].split()[19]) / os.sysconf("SC_CLK_TCK")
-                   for stat, unused in self._processes() if stat.split("(", 1)[1].rpartition(")")[0] == "oned"]
+                   for stat, command in self._processes()
+                   if stat.split("(", 1)[1].rpartition(")")[0] == "oned" or "oned" in [os.path.basename(word) for word in command[:2]]]
         return min(started) if started else None
 
     def transfers(self):
@@ -57,6 +58,13 @@ class Frontend:
             if lines:
                 return time.mktime(time.strptime(lines[-1][0], "%a %b %d %H:%M:%S %Y")), lines[-1][1]
         return None
+
+    def logs_since(self, started):
+        """Tell whether the daemon that runs since then writes its logs into files here (LOG = [ SYSTEM = "file" ])."""
+        try:
+            return (self.root / "var/log/one/oned.log").stat().st_mtime >= started
+        except OSError:
+            return False
 
     def journal(self):
         """Return VM id → our last entry about it (recovery's own record of its calls, oldest lines first)."""

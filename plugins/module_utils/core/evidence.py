@@ -1,0 +1,165 @@
+# Copyright: (c) 2026, The constellation.opennebula team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the daemon's pools, this front-end's logs and our own journal say about a VM, weighed into recovery.Evidence.
+
+When did the transition begin? The history record has a start time for some steps only; a suspend or a shutdown leaves none. So, strongest first:
+our journal (a retry of ours), the last state that a daemon of this host logged, the record's time of the step under way, any later time in
+the record. And where the running daemon logs into files, a VM that it never logged a new state for cannot have begun anything since it started.
+Times are whole seconds; the same second as the daemon's start counts as after it, which is the side that does nothing.
+
+What does monitoring say of a domain? Seen: LAST_POLL moved since the daemon started, with state a. Not seen: the host was monitored since then, and
+a VM that a report "a" would have brought to RUNNING (BOOT*) is still where it was.
+"""
+from __future__ import annotations
+
+from collections import namedtuple
+from xml.etree import ElementTree
+
+from . import vm_states
+from .errors import CoreError
+from .recovery import UNKNOWN, Evidence
+
+Vm = namedtuple("Vm", "id name owner state host hid previous_host seq action last_poll poll records error")
+Host = namedtuple("Host", "id name state monitored_at")
+Record = namedtuple("Record", "seq host hid tm_mad ds_id action times")
+
+# Facts of the moment, shared by all VMs. logs: this daemon writes its logs into files here.
+Scene = namedtuple("Scene", "now started logs hosts transfers journal transfer_settle_s monitoring_settle_s retry_failures")
+
+_TIMES = ("STIME", "ETIME", "PSTIME", "PETIME", "RSTIME", "RETIME", "ESTIME", "EETIME")
+_IN_PLACE = ("shared", "qcow2")             # drivers whose system datastore is the same directory on every host
+_MONITORED = (1, 2, 4, 7)                   # MONITORING_MONITORED, MONITORED, DISABLED (still probed), MONITORING_DISABLED
+# state → the time in the last record at which this step began. Others leave none (SAVE_STOP, SAVE_SUSPEND, SHUTDOWN*, operations on a VM that is off).
+_BEGAN = {"MIGRATE": "STIME", "SAVE_MIGRATE": "STIME", "HOTPLUG": "STIME", "HOTPLUG_NIC": "STIME", "DISK_SNAPSHOT": "STIME", "DISK_SNAPSHOT_DELETE": "STIME",
+          "CLEANUP_RESUBMIT": "ETIME"}
+_BEGAN_FAMILY = {"PROLOG": "PSTIME", "EPILOG": "ESTIME"}
+_BOOTS_BEGAN = ("BOOT", "BOOT_MIGRATE", "BOOT_STOPPED", "BOOT_UNDEPLOY", "BOOT_POWEROFF", "BOOT_SUSPENDED")      # BOOT_UNKNOWN keeps the old RSTIME
+_SINGLE_HOST = ("SAVE_STOP", "SAVE_SUSPEND", "SHUTDOWN", "SHUTDOWN_POWEROFF", "SHUTDOWN_UNDEPLOY")
+
+
+def parse_vms(text):
+    """Return the VMs of a pool or of one.vm.info."""
+    try:
+        root = ElementTree.fromstring(text)
+    except ElementTree.ParseError as error:
+        raise CoreError("cannot read the VM pool", why=f"it is not XML: {error}") from None
+    return [_vm(node) for node in ([root] if root.tag == "VM" else root.iter("VM"))]
+
+
+def parse_hosts(text):
+    """Return id → Host. From 5.12 on LAST_MON_TIME is gone and MONITORING/TIMESTAMP may be there."""
+    try:
+        root = ElementTree.fromstring(text)
+    except ElementTree.ParseError as error:
+        raise CoreError("cannot read the host pool", why=f"it is not XML: {error}") from None
+    hosts = [Host(_int(node, "ID"), node.findtext("NAME"), _int(node, "STATE"), _int(node, "LAST_MON_TIME") or _int(node, "MONITORING/TIMESTAMP"))
+             for node in root.iter("HOST") if node.find("ID") is not None]
+    return {host.id: host for host in hosts}
+
+
+def weigh(vm, scene, last_logged):
+    """Return the Evidence about one VM. ``last_logged``: (time, state) of the last state that a daemon of this host logged, or None."""
+    entry = scene.journal.get(vm.id)
+    monitored = _monitored(vm, scene)
+    return Evidence(
+        began=_began(vm, scene, last_logged, entry),
+        transfer=_transfer(vm, scene),
+        monitored=monitored,
+        origin=_origin(vm, scene, entry),
+        domain=_domain(vm, scene, monitored),
+        move=_move(vm),
+        operation=_operation(vm),
+    )
+
+
+def _began(vm, scene, last_logged, entry):
+    started = int(scene.started)
+    if entry and entry.get("operation") == "retry" and entry.get("time", 0) >= started:
+        return "after"
+    if last_logged and last_logged[1] == vm.state:
+        return "after" if last_logged[0] >= started else "before"
+    if last_logged and last_logged[0] >= started:
+        return UNKNOWN                      # the log speaks of another state than the daemon: look again
+    last = vm.records[-1] if vm.records else None
+    if last is None:
+        return UNKNOWN
+    if max(last.times.values(), default=0) >= started:
+        return "after"
+    if scene.logs or last.times.get(_step_time(vm.state), 0):
+        return "before"
+    return UNKNOWN
+
+
+def _step_time(state):
+    if state in _BOOTS_BEGAN:
+        return "RSTIME"
+    return _BEGAN.get(state) or _BEGAN_FAMILY.get(vm_states.family(state))
+
+
+def _transfer(vm, scene):
+    if vm.id in scene.transfers:
+        return "running"
+    return "none" if scene.now - scene.started >= scene.transfer_settle_s else UNKNOWN
+
+
+def _monitored(vm, scene):
+    host = scene.hosts.get(vm.hid)
+    if host is None:
+        return UNKNOWN
+    return "yes" if host.state in _MONITORED and host.monitored_at >= scene.started + scene.monitoring_settle_s else "no"
+
+
+def _origin(vm, scene, entry):
+    if not vm_states.is_failure(vm.state):
+        return UNKNOWN
+    if entry and entry.get("operation") == "failure" and entry.get("state") == vm_states.under_way(vm.state):
+        return "ours"
+    if scene.retry_failures:
+        return "asked"
+    if entry and entry.get("operation") == "retry" and entry.get("state") == vm.state:
+        return "spent" if entry.get("time", 0) >= int(scene.started) else "ours"        # a retry that was lost with another daemon
+    return "other"
+
+
+def _domain(vm, scene, monitored):
+    polled = vm.last_poll >= int(scene.started) + 1
+    if vm.state in _SINGLE_HOST and polled:
+        return "running" if vm.poll == "a" else UNKNOWN
+    boots = vm_states.family(vm.state) == "BOOT" or vm.state.startswith("BOOT")
+    return "absent" if boots and monitored == "yes" else UNKNOWN
+
+
+def _move(vm):
+    if not vm.records or not vm.records[-1].tm_mad:
+        return UNKNOWN
+    stores = {record.ds_id for record in vm.records[-2:]}
+    return "in_place" if vm.records[-1].tm_mad in _IN_PLACE and len(stores) == 1 else "copying"
+
+
+def _operation(vm):
+    word = vm.action.rpartition("-")[2]
+    return word if vm.state.startswith("HOTPLUG") and word in ("attach", "detach") else UNKNOWN
+
+
+def _vm(node):
+    records = [Record(_int(record, "SEQ"), record.findtext("HOSTNAME") or "", _int(record, "HID", -1), record.findtext("TM_MAD") or "", _int(record, "DS_ID", -1),
+                      _int(record, "ACTION"), {name: _int(record, name) for name in _TIMES if record.find(name) is not None})
+               for record in node.iter("HISTORY")]
+    last = records[-1] if records else None
+    before = records[-2] if len(records) > 1 else None
+    # 5.0 writes what a migration or a hot-plug is into the record before the new one; 7.x into both
+    action = next((record.action for record in reversed(records[-2:]) if record.action), 0)
+    return Vm(id=_int(node, "ID"), name=node.findtext("NAME") or "", owner=node.findtext("UNAME") or "",
+              state=vm_states.name(_int(node, "STATE"), _int(node, "LCM_STATE")), host=last.host if last else None, hid=last.hid if last else None,
+              previous_host=before.host if before and before.hid != last.hid else None, seq=last.seq if last else -1,
+              action=vm_states.HISTORY_ACTIONS.get(action, str(action)), last_poll=_int(node, "LAST_POLL"), poll=node.findtext("MONITORING/STATE") or "",
+              records=tuple(records), error=node.findtext("USER_TEMPLATE/ERROR") or "")
+
+
+def _int(node, path, default=0):
+    text = node.findtext(path)
+    try:
+        return int(float(text)) if text else default
+    except ValueError:
+        return default

@@ -1,0 +1,217 @@
+# Copyright: (c) 2026, The constellation.opennebula team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Survey the VMs, recover the stuck ones, follow each to a state in which nothing is under way.
+
+The daemon (adapters/opennebula.py) and the front-end (adapters/frontend.py) are given as objects; time passes only through ``pause``.
+A recovery takes one call or two: failure, then, from the state where that leads, retry. There is no second plan for the second call: each round
+reads everything again and asks the same table, so what an interrupted run left behind (our journal knows it) is finished by the next one.
+"""
+from __future__ import annotations
+
+from collections import namedtuple
+
+from . import evidence, recovery, vm_states
+from .errors import CoreError, NotConverged
+from .plan import Change, Plan
+
+ACTIVE, CLONING = 3, 10
+SLOW_S = 3                  # the daemon answers a recover call before it acts on it; a state younger than this may still be the one before the call
+Options = namedtuple("Options", "vms transfer_settle_s monitoring_settle_s retry_failures wait_timeout_s poll_s batch max_failures",
+                     defaults=(None, 30, 60, False, 300, 1.0, 50, 5))
+Finding = namedtuple("Finding", "vm evidence decision")
+
+
+def survey(api, host, options, known=None):
+    """Return a Finding for every VM in which something is, or was, under way. ``known`` keeps histories between surveys of one run."""
+    known = {} if known is None else known
+    scene = look(api, host, options)
+    pages = [page for state in (ACTIVE, CLONING) for page in api.vm_pool(state)]
+    seen = {vm.id: vm for page in pages for vm in evidence.parse_vms(page)}
+    wanted = [vm for number, vm in sorted(seen.items()) if vm_states.family(vm.state) != "REST" and (not options.vms or number in options.vms)]
+    whole = [_with_history(api, vm, known) for vm in wanted]
+    return [judge(vm, scene, host) for vm in whole if vm_states.family(vm.state) != "REST"]
+
+
+def look(api, host, options):
+    """Return the facts that all VMs share."""
+    started = host.daemon_started()
+    if started is None:
+        raise CoreError("cannot tell which VMs are stuck", why="no oned runs on this host, so it is not known when it started",
+                        hint="Run this on the front-end that holds the zone's address.")
+    return evidence.Scene(now=host.now(), started=started, logs=host.logs_since(started), hosts=evidence.parse_hosts(api.host_pool()), transfers=host.transfers(),
+                          journal=host.journal(), transfer_settle_s=options.transfer_settle_s, monitoring_settle_s=options.monitoring_settle_s,
+                          retry_failures=options.retry_failures)
+
+
+def judge(vm, scene, host):
+    known = evidence.weigh(vm, scene, host.last_state(vm.id))
+    return Finding(vm, known, recovery.decide(vm.state, known))
+
+
+def stuck(finding):
+    """Tell whether the VM waits for something that nobody is doing (or that nobody can say is being done)."""
+    return not vm_states.is_settled(finding.vm.state) and finding.evidence.began != "after"
+
+
+def told(finding):
+    """Return a finding as data: what info returns, and the beginning of what a run returns."""
+    vm = finding.vm
+    return {
+        "id": vm.id, "name": vm.name, "owner": vm.owner, "state": vm.state, "family": vm_states.family(vm.state) or "", "host": vm.host,
+        "previous_host": vm.previous_host, "last_operation": vm.action, "stuck": stuck(finding), "action": finding.decision.action,
+        "reason": finding.decision.reason, "evidence": {name: getattr(finding.evidence, name) for name in recovery.columns(vm.state)},
+        "leads_to": recovery.leads_to(vm.state, finding.decision.action) if finding.decision.action in recovery.ACTIONS else None,
+    }
+
+
+def _with_history(api, vm, known):
+    """Return the VM with all its history, asked for once per state and record: the pool of 5.0 has the last record only."""
+    key = (vm.id, vm.state, vm.seq)
+    if key not in known:
+        known[key] = _whole(api, vm.id)
+    whole = known[key]
+    return whole._replace(last_poll=max(vm.last_poll, whole.last_poll), poll=vm.poll or whole.poll, error=vm.error or whole.error)
+
+
+def _whole(api, number):
+    return evidence.parse_vms(api.vm(number))[0]
+
+
+class Run:
+    """One recovery: rounds of survey and action until nothing is left to do or to wait for."""
+
+    def __init__(self, api, host, options, check_mode, pause):
+        self.api, self.host, self.options, self.check_mode, self.pause = api, host, options, check_mode, pause
+        self.vms = {}               # VM id → what is told about it
+        self.changes = []
+        self.known = {}
+        self.open = set()           # VMs that we called recover for and that have not come to rest
+
+    def go(self):
+        try:
+            self._rounds()
+        except CoreError as error:
+            error.data.update(self.results())
+            raise
+        failed = self.failed()
+        if failed:
+            shown = "; ".join(f"VM {number} {self.vms[number]['result']} in {self.vms[number]['state_after']}" for number in failed[:3])
+            raise NotConverged(f"{len(failed)} of {len(self.changes)} VMs under recovery did not come to rest", why=shown + ("; …" if len(failed) > 3 else ""),
+                               hint="Look at their ERROR attribute and log; what became of every VM is in error.vms.", **self.results())
+        return Plan(tuple(self.changes))
+
+    def results(self):
+        vms = [self.vms[number] for number in sorted(self.vms)]
+        return {"vms": vms, "left": [vm["id"] for vm in vms if vm["stuck"] and vm["result"] in ("refused", "waiting", "failed", "unfinished")]}
+
+    def failed(self):
+        return [number for number in sorted(self.vms) if self.vms[number]["result"] in ("failed", "unfinished")]
+
+    def _rounds(self):
+        deadline = self.host.now() + self.options.wait_timeout_s
+        while True:
+            findings = survey(self.api, self.host, self.options, self.known)
+            self._notice({finding.vm.id: finding for finding in findings})
+            todo = [finding for finding in findings if self._wanted(finding)]
+            begun = [finding for finding in todo if finding.vm.id in self.open]
+            fresh = [finding for finding in todo if finding.vm.id not in self.open][:max(0, self.options.batch - len(self.open))]
+            for finding in begun + fresh:
+                if finding.vm.id in self.open or len(self.failed()) < self.options.max_failures:
+                    self._act(finding)
+            waiting = [finding for finding in findings if finding.decision.action == recovery.WAIT and stuck(finding)]
+            if not self.open and not waiting and (self.check_mode or not todo or len(self.failed()) >= self.options.max_failures):
+                return
+            if self.host.now() >= deadline:
+                self._out_of_time()
+                return
+            self.pause(self.options.poll_s)
+
+    def _wanted(self, finding):
+        """Tell whether this round should act on the VM: once per step, and never again after a failure."""
+        record = self.vms[finding.vm.id]
+        if finding.decision.action not in recovery.ACTIONS or record["result"] in ("failed", "predicted"):
+            return False
+        return finding.decision.action not in [call["operation"] for call in record["calls"]]
+
+    def _notice(self, findings):
+        """Bring what is told up to date with what was read."""
+        for number, finding in findings.items():
+            record = self.vms.get(number)
+            if record is None:
+                record = self.vms[number] = dict(told(finding), calls=[], state_after=finding.vm.state, result="")
+            record["state_after"] = finding.vm.state
+            if number in self.open:
+                self._follow(record, finding)
+            elif not record["calls"] and record["result"] != "predicted":
+                record.update(told(finding), result={"wait": "waiting", "refuse": "refused", "leave": "left"}.get(finding.decision.action, ""))
+        for number in set(self.vms) - set(findings):
+            self._gone(self.vms[number])
+
+    def _follow(self, record, finding):
+        """A VM of ours that is not at rest: done where it should end, or failed again."""
+        retried = [call["time"] for call in record["calls"] if call["operation"] == recovery.RETRY]
+        spent = vm_states.is_failure(finding.vm.state) and retried and self.host.now() - retried[-1] >= SLOW_S
+        if finding.vm.state == record["leads_to"]:
+            self._close(record, "recovered")
+        elif spent or (not retried and vm_states.is_settled(finding.vm.state) and finding.decision.action not in (recovery.RETRY, recovery.WAIT)):
+            record["error"] = finding.vm.error
+            self._close(record, "failed")
+
+    def _gone(self, record):
+        """A VM in which nothing is under way any more: ours is where it should be or rests elsewhere; the others resolved by themselves."""
+        if record["result"] in ("", "waiting", "refused", "left") or record["id"] in self.open:
+            record["state_after"] = _whole(self.api, record["id"]).state
+            ours = record["id"] in self.open
+            self._close(record, ("recovered" if record["state_after"] == record["leads_to"] else "settled") if ours else "resolved")
+
+    def _close(self, record, result):
+        record["result"] = result
+        self.open.discard(record["id"])
+
+    def _act(self, finding):
+        vm, action, record = finding.vm, finding.decision.action, self.vms[finding.vm.id]
+        if not record["calls"]:
+            record.update(told(finding))
+            self.changes.append(Change("vm", f"{vm.id} {vm.name}".strip(), vm.state, record["leads_to"]))
+        if self.check_mode:
+            record["result"] = "predicted"
+            return
+        now = _whole(self.api, vm.id)
+        if (now.state, now.seq) != (vm.state, vm.seq):
+            if not record["calls"]:
+                self.changes.pop()          # the ground moved: the next round looks at it afresh
+            return
+        call = {"operation": action, "state": vm.state, "time": int(self.host.now()), "reason": finding.decision.reason}
+        self.host.record(dict(call, vm=vm.id))
+        record["calls"].append(call)
+        self.open.add(vm.id)
+        try:
+            self.api.vm_recover(vm.id, action)
+        except CoreError as error:
+            if getattr(error, "code", None) is None:
+                raise                       # nobody answered: this is about the daemon, not about the VM
+            record["error"] = str(error)
+            self._close(record, "failed")
+
+    def _out_of_time(self):
+        for number in sorted(self.open):
+            self._close(self.vms[number], "unfinished")
+
+
+def table(result, zone):
+    """Return lines that show a plan or what became of it; ``result`` may be a failed module's, which has its VMs under error."""
+    vms = result.get("vms") or result.get("error", {}).get("vms", [])
+    if not vms:
+        return [f"zone {zone}: no VM is stuck" if "error" not in result else f"zone {zone}: {result.get('msg', 'failed')}"]
+    rows = [("VM", "NAME", "HOST", "STATE", "VERDICT", "OUTCOME", "REASON")] + [
+        (str(vm["id"]), vm["name"], vm["host"] or "-", vm["state"], vm["action"], _outcome(vm), vm["reason"]) for vm in vms]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]) - 1)]
+    lines = ["  ".join([cell.ljust(width) for cell, width in zip(row, widths)] + [row[-1]]).rstrip() for row in rows]
+    return [f"zone {zone}: {sum(vm['stuck'] for vm in vms)} of {len(vms)} VMs in transition or failed are stuck", *lines]
+
+
+def _outcome(vm):
+    if "result" not in vm:
+        return f"-> {vm['leads_to']}" if vm["leads_to"] else "-"
+    return f"{vm['result']}: {vm['state_after']}" if vm["result"] != "predicted" else f"-> {vm['leads_to']}"

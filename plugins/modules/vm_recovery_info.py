@@ -1,0 +1,100 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, The constellation.opennebula team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: vm_recovery_info
+short_description: Find the VMs that a failover left stuck, and say what recovery would do
+version_added: "0.1.0"
+description:
+  - Operations that were under way when the daemon died are never taken up again; their VMs stay in a transient state for ever.
+  - Returns every VM in which something is under way or failed, the evidence about it, the verdict and the reason. Changes nothing, calls no recover operation.
+  - Runs on the front-end on which the daemon runs, because the daemon's start time, its logs and its transfer scripts are part of the evidence.
+extends_documentation_fragment:
+  - constellation.opennebula.api
+  - constellation.opennebula.recovery
+seealso:
+  - module: constellation.opennebula.vm_recovery
+author:
+  - The constellation.opennebula team (@constellation)
+"""
+
+EXAMPLES = r"""
+- name: Plan the recovery after a failover
+  constellation.opennebula.vm_recovery_info:
+  register: plan
+"""
+
+RETURN = r"""
+answers:
+  description: Whether a daemon answered.
+  returned: always
+  type: bool
+  sample: true
+reason:
+  description: Why none answered.
+  returned: when none answered
+  type: str
+  sample: "OpenNebula does not answer at http://localhost:2633/RPC2: Connection refused."
+vms:
+  description: Every VM in which something is under way, was lost, or failed; by id.
+  returned: always
+  type: list
+  elements: dict
+  sample:
+    - id: 42
+      name: web
+      owner: alice
+      state: PROLOG
+      family: PROLOG
+      host: kvm1
+      previous_host: null
+      last_operation: none
+      stuck: true
+      action: failure
+      reason: the copy of its disks was lost with the daemon; it can be made again from the images
+      evidence: {began: before, transfer: none}
+      leads_to: RUNNING
+stuck:
+  description: The ids of VMs that wait for something that nobody is doing.
+  returned: always
+  type: list
+  elements: int
+  sample: [42]
+"""
+
+from ..module_utils import glue
+from ..module_utils.adapters import frontend, opennebula
+from ..module_utils.core import recovery_run
+from ..module_utils.core.errors import NotThere
+
+SPEC = {
+    "vms": {"type": "list", "elements": "int"},
+    "transfer_settle_s": {"type": "int", "default": 30},
+    "monitoring_settle_s": {"type": "int", "default": 60},
+    "retry_failures": {"type": "bool", "default": False},
+    "journal": {"type": "path", "default": "/var/log/one/recovery.log"},
+}
+
+
+def read(params, connect, host):
+    """Return the plan; no daemon is an answer."""
+    options = recovery_run.Options(**{name: params[name] for name in recovery_run.Options._fields if name in params})
+    try:
+        findings = recovery_run.survey(connect(), host, options)
+    except NotThere as error:
+        return {"answers": False, "reason": str(error), "vms": [], "stuck": []}
+    return {"answers": True, "vms": [recovery_run.told(finding) for finding in findings],
+            "stuck": [finding.vm.id for finding in findings if recovery_run.stuck(finding)]}
+
+
+def main():
+    module = glue.module(argument_spec=dict(opennebula.ARGUMENTS, **SPEC), required_together=opennebula.TOGETHER)
+    host = frontend.Frontend(journal=module.params["journal"])
+    glue.run(module, lambda: read(module.params, lambda: opennebula.OpenNebula.from_params(module.params), host))
+
+
+if __name__ == "__main__":
+    main()

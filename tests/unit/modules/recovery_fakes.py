@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A daemon and a front-end that behave as measured: operations take time, recover believes what it is told, monitoring resolves what it can."""
+from ansible_collections.constellation.opennebula.plugins.module_utils.adapters.opennebula import Refused
+from ansible_collections.constellation.opennebula.plugins.module_utils.core import recovery, vm_states
+
+NEXT = {"PROLOG": "BOOT", "PROLOG_MIGRATE": "BOOT_MIGRATE", "PROLOG_RESUME": "BOOT_STOPPED", "PROLOG_UNDEPLOY": "BOOT_UNDEPLOY", "EPILOG": "DONE",
+        "EPILOG_STOP": "STOPPED", "EPILOG_UNDEPLOY": "UNDEPLOYED", "SAVE_SUSPEND": "SUSPENDED", "SHUTDOWN": "EPILOG", "SHUTDOWN_POWEROFF": "POWEROFF"}
+STARTED = 1000.0
+
+
+class Machine:
+    def __init__(self, number, state, runs=False, began=900, tm_mad="ssh", fails=0, action=0, seen=True):
+        self.id, self.state, self.runs, self.began, self.tm_mad, self.fails, self.action, self.seen = number, state, runs, began, tm_mad, fails, action, seen
+        self.driven = False             # whether the running daemon is at work on it
+        self.last_poll, self.error, self.starts = 0, "", 0
+
+    def xml(self):
+        codes = vm_states.code(self.state)
+        poll = "<STATE>a</STATE>" if self.runs and self.last_poll else ""
+        return (f"<VM><ID>{self.id}</ID><UNAME>oneadmin</UNAME><NAME>vm{self.id}</NAME><LAST_POLL>{self.last_poll}</LAST_POLL><STATE>{codes[0]}</STATE>"
+                f"<LCM_STATE>{codes[1]}</LCM_STATE><MONITORING>{poll}</MONITORING><USER_TEMPLATE><ERROR>{self.error}</ERROR></USER_TEMPLATE><HISTORY_RECORDS><HISTORY>"
+                f"<SEQ>0</SEQ><HOSTNAME>kvm1</HOSTNAME><HID>0</HID><TM_MAD><![CDATA[{self.tm_mad}]]></TM_MAD><DS_ID>0</DS_ID><STIME>{self.began}</STIME>"
+                f"<PSTIME>{self.began}</PSTIME><RSTIME>{self.began}</RSTIME><ESTIME>{self.began}</ESTIME><ACTION>{self.action}</ACTION></HISTORY></HISTORY_RECORDS></VM>")
+
+
+class World:
+    """Daemon and front-end in one; ``pause`` is the only thing that lets time pass."""
+
+    def __init__(self, *machines, monitoring=True, transfers=(), ends_transfers=False, deaf=False, dies_after=None):
+        self.machines = {machine.id: machine for machine in machines}
+        self.clock, self.monitoring, self._transfers, self.ends_transfers, self.deaf, self.dies_after = 1100.0, monitoring, set(transfers), ends_transfers, deaf, dies_after
+        self.calls, self.notes, self.monitored_at, self.started, self.requests = [], [], 0, STARTED, 0
+
+    # the daemon
+
+    def vm_pool(self, state):
+        self.requests += 1
+        return ["<VM_POOL>" + "".join(m.xml() for m in self.machines.values() if vm_states.code(m.state)[0] == state) + "</VM_POOL>"]
+
+    def vm(self, number):
+        self.requests += 1
+        return self.machines[number].xml()
+
+    def host_pool(self):
+        return f"<HOST_POOL><HOST><ID>0</ID><NAME>kvm1</NAME><STATE>2</STATE><LAST_MON_TIME>{int(self.monitored_at)}</LAST_MON_TIME></HOST></HOST_POOL>"
+
+    def vm_recover(self, number, operation):
+        assert operation in ("failure", "success", "retry"), operation
+        if self.dies_after is not None and len(self.calls) >= self.dies_after:
+            from ansible_collections.constellation.opennebula.plugins.module_utils.core.errors import NotThere
+            raise NotThere("OpenNebula does not answer", "here", "Connection refused")
+        machine = self.machines[number]
+        self.calls.append((number, operation, machine.state))
+        if vm_states.code(machine.state)[0] != 3:
+            raise Refused("one.vm.recover", "here", 2048, f"Could not perform a recover operation on VM {number}, wrong state {machine.state}.")
+        if self.deaf:
+            return
+        if operation == "failure":
+            failed = vm_states.failure_of(machine.state)
+            self.enter(machine, failed or recovery.leads_to(machine.state, "failure"), drive=False)
+        elif operation == "retry" and vm_states.is_failure(machine.state):
+            self.enter(machine, vm_states.under_way(machine.state))
+        elif operation == "success":
+            self.enter(machine, recovery.leads_to(machine.state, "success"), drive=False)
+
+    def enter(self, machine, state, drive=True):
+        if state == "RUNNING" and machine.state.startswith("BOOT") and drive:
+            assert not machine.runs, f"VM {machine.id} started twice"
+            machine.runs, machine.starts = True, machine.starts + 1
+        machine.state, machine.driven = state, drive and not vm_states.is_settled(state)
+
+    # the front-end
+
+    def now(self):
+        return self.clock
+
+    def daemon_started(self):
+        return self.started
+
+    def logs_since(self, unused):
+        return True
+
+    def transfers(self):
+        return self._transfers
+
+    def last_state(self, unused):
+        return None
+
+    def journal(self):
+        return {note["vm"]: note for note in self.notes}
+
+    def record(self, note):
+        self.notes.append(note)
+
+    # time
+
+    def pause(self, seconds):
+        self.clock += seconds
+        if self.ends_transfers:
+            self._transfers = set()
+        if self.monitoring and self.clock > 1103:
+            self.monitored_at = self.clock
+            self.monitor()
+        for machine in self.machines.values():
+            if machine.driven:
+                if machine.fails:
+                    machine.fails -= 1
+                    machine.error = "no space left on device"
+                    self.enter(machine, vm_states.failure_of(machine.state))
+                else:
+                    self.enter(machine, NEXT.get(machine.state, "RUNNING"))
+
+    def monitor(self):
+        for machine in self.machines.values():
+            if machine.runs and machine.seen:
+                machine.last_poll = int(self.clock)
+                if machine.state.startswith("BOOT") or machine.state == "UNKNOWN":
+                    self.enter(machine, "RUNNING", drive=False)
+            elif machine.state == "SHUTDOWN_POWEROFF":
+                self.enter(machine, "POWEROFF", drive=False)

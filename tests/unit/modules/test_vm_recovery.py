@@ -1,0 +1,212 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Modules vm_recovery and vm_recovery_info against a world that behaves."""
+import importlib.util
+import json
+import pathlib
+
+import pytest
+from ansible_collections.constellation.opennebula.plugins.module_utils.core.errors import CoreError, NotConverged, NotThere
+from ansible_collections.constellation.opennebula.plugins.modules import vm_recovery, vm_recovery_info
+
+_spec = importlib.util.spec_from_file_location("recovery_fakes", pathlib.Path(__file__).with_name("recovery_fakes.py"))
+fakes = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(fakes)
+Machine, World = fakes.Machine, fakes.World
+
+PARAMS = {name: spec.get("default") for name, spec in vm_recovery.SPEC.items()}
+
+
+def recover(world, check_mode=False, **params):
+    return vm_recovery.ensure(dict(PARAMS, **params), lambda: world, world, check_mode, world.pause)
+
+
+def plan(world, **params):
+    return vm_recovery_info.read(dict(PARAMS, **params), lambda: world, world)
+
+
+def results(outcome):
+    return {vm["id"]: vm["result"] for vm in outcome.results["vms"]}
+
+
+def mixed():
+    return World(
+        Machine(1, "PROLOG"), Machine(2, "BOOT"), Machine(3, "BOOT", runs=True), Machine(4, "EPILOG"), Machine(5, "RUNNING", runs=True),
+        Machine(6, "MIGRATE"), Machine(7, "SHUTDOWN_POWEROFF", runs=True), Machine(8, "SHUTDOWN_POWEROFF"), Machine(9, "PROLOG_FAILURE"), Machine(10, "SAVE_SUSPEND", runs=True),
+        Machine(11, "EPILOG_STOP"), Machine(12, "EPILOG_STOP", tm_mad="qcow2"), Machine(13, "HOTPLUG", action=21, runs=True), Machine(14, "HOTPLUG", action=22, runs=True),
+        Machine(15, "PROLOG", began=1050), Machine(16, "DONE"))
+
+
+def test_every_stuck_vm_is_brought_where_an_administrator_would_bring_it():
+    world = mixed()
+    outcome = recover(world, monitoring_settle_s=60)
+    assert {number: machine.state for number, machine in world.machines.items()} == {
+        1: "RUNNING", 2: "RUNNING", 3: "RUNNING", 4: "DONE", 5: "RUNNING", 6: "MIGRATE", 7: "RUNNING", 8: "POWEROFF", 9: "PROLOG_FAILURE", 10: "RUNNING",
+        11: "EPILOG_STOP", 12: "STOPPED", 13: "HOTPLUG", 14: "RUNNING", 15: "PROLOG", 16: "DONE"}
+    assert results(outcome) == {1: "recovered", 2: "recovered", 3: "resolved", 4: "recovered", 6: "refused", 7: "recovered", 8: "resolved", 9: "left", 10: "recovered",
+                                11: "refused", 12: "recovered", 13: "refused", 14: "recovered", 15: "waiting"}
+    assert outcome.results["left"] == [6, 11, 13]
+    assert [machine.starts for machine in world.machines.values() if machine.id in (1, 2, 3)] == [1, 1, 0]
+    audit = next(vm for vm in outcome.results["vms"] if vm["id"] == 1)
+    assert [(call["operation"], call["state"]) for call in audit["calls"]] == [("failure", "PROLOG"), ("retry", "PROLOG_FAILURE")] and audit["state_after"] == "RUNNING"
+    assert [(note["vm"], note["operation"]) for note in world.notes] == [(number, operation) for number, operation, unused in world.calls]
+
+
+def test_check_mode_calls_nothing_and_foresees_exactly_what_a_run_does():
+    foreseen = recover(mixed(), True)
+    world = mixed()
+    recover(world, True)
+    assert world.calls == [] and world.notes == []
+    done = recover(mixed())
+    key = lambda change: change["target"]       # noqa: E731  the order depends on what monitoring resolves when
+    assert sorted(foreseen.plan.as_list(), key=key) == sorted(done.plan.as_list(), key=key) and len(done.plan.as_list()) == 7
+    assert {number for number, result in results(foreseen).items() if result == "predicted"} == {1, 2, 4, 7, 10, 12, 14}
+
+
+def test_a_second_run_changes_nothing():
+    world = mixed()
+    recover(world)
+    calls = len(world.calls)
+    again = recover(world)
+    assert not again.changed and len(world.calls) == calls and again.results["left"] == [6, 11, 13]
+
+
+def test_the_plan_tells_every_vm_with_its_reason_and_calls_nothing():
+    world = mixed()
+    told = plan(world)
+    assert told["answers"] and world.calls == [] and told["stuck"] == [1, 2, 3, 4, 6, 7, 8, 10, 11, 12, 13, 14]
+    assert {vm["id"]: vm["action"] for vm in told["vms"]} == {1: "failure", 2: "wait", 3: "wait", 4: "failure", 6: "refuse", 7: "wait", 8: "wait", 9: "leave", 10: "refuse",
+                                                              11: "refuse", 12: "failure", 13: "refuse", 14: "failure", 15: "wait"}
+    assert told["vms"][0]["leads_to"] == "RUNNING" and told["vms"][0]["evidence"] == {"began": "before", "transfer": "none"}
+    assert plan(world, vms=[4])["stuck"] == [4]
+
+
+def test_a_running_transfer_is_waited_for():
+    world = World(Machine(1, "PROLOG"), transfers=[1], ends_transfers=True)
+    assert plan(world)["vms"][0]["reason"].startswith("a transfer for it still runs")
+    assert results(recover(world)) == {1: "recovered"}
+
+
+def test_a_transfer_that_does_not_end_is_left_alone():
+    world = World(Machine(1, "PROLOG"), transfers=[1])
+    outcome = recover(world, wait_timeout_s=5)
+    assert results(outcome) == {1: "waiting"} and outcome.results["left"] == [1] and world.calls == []
+
+
+def test_orphans_get_their_time_after_a_fresh_start():
+    world = World(Machine(1, "PROLOG"))
+    world.clock = 1010.0
+    assert plan(world)["vms"][0]["action"] == "wait" and plan(world, transfer_settle_s=5)["vms"][0]["action"] == "failure"
+
+
+def test_a_retry_that_fails_again_is_reported_and_not_repeated():
+    world = World(Machine(1, "PROLOG", fails=9), Machine(2, "EPILOG"))
+    with pytest.raises(NotConverged, match="1 of 2 VMs under recovery did not come to rest: VM 1 failed in PROLOG_FAILURE") as caught:
+        recover(world)
+    assert [operation for number, operation, unused in world.calls if number == 1] == ["failure", "retry"]
+    told = {vm["id"]: vm for vm in caught.value.as_dict()["vms"]}
+    assert told[1]["error"] == "no space left on device" and told[2]["result"] == "recovered"
+    again = recover(world)          # the next run leaves it to the administrator
+    assert not again.changed and results(again)[1] == "left" and "failed again after our retry" in again.results["vms"][0]["reason"]
+
+
+def test_failures_stop_further_recoveries():
+    world = World(*[Machine(number, "PROLOG", fails=9) for number in range(1, 9)])
+    with pytest.raises(NotConverged):
+        recover(world, batch=1, max_failures=2)
+    assert {number for number, unused, unused2 in world.calls} == {1, 2}
+
+
+def test_no_more_than_a_batch_is_under_recovery_at_once():
+    world = World(*[Machine(number, "PROLOG") for number in range(1, 8)])
+    outcome = recover(world, batch=2)
+    assert set(results(outcome).values()) == {"recovered"} and len(results(outcome)) == 7
+    first = [number for number, operation, unused in world.calls if operation == "failure"]
+    position = [world.calls.index((number, "failure", "PROLOG")) for number in first]
+    assert position[2] >= 4         # the third begins only after both of the first were retried
+
+
+def test_an_interrupted_recovery_is_finished_by_the_next_run():
+    world = World(Machine(1, "PROLOG"), Machine(2, "PROLOG"), dies_after=2)
+    with pytest.raises(NotThere) as caught:
+        recover(world)
+    assert world.machines[1].state == "PROLOG_FAILURE" and {vm["id"] for vm in caught.value.as_dict()["vms"]} == {1, 2}
+    world.dies_after, world.started = None, world.clock + 1
+    world.clock += 100
+    outcome = recover(world)
+    assert results(outcome) == {1: "recovered", 2: "recovered"} and world.machines[1].state == "RUNNING" and world.machines[1].starts == 1
+
+
+def test_failures_from_before_are_taken_in_only_on_request():
+    world = World(Machine(1, "PROLOG_FAILURE"))
+    assert not recover(world).changed
+    assert results(recover(world, retry_failures=True)) == {1: "recovered"}
+
+
+def test_a_daemon_that_accepts_and_does_nothing_is_not_a_recovery():
+    world = World(Machine(1, "PROLOG"), deaf=True)
+    with pytest.raises(NotConverged, match="VM 1 unfinished in PROLOG"):
+        recover(world, wait_timeout_s=10)
+    assert len(world.calls) == 1
+
+
+def test_a_vm_that_moved_meanwhile_is_looked_at_afresh():
+    world = World(Machine(1, "PROLOG"))
+    plain, once = world.vm, []
+
+    def vm(number):
+        text = plain(number)
+        if not once:
+            once.append(world.enter(world.machines[1], "RUNNING", drive=False))
+        return text
+
+    world.vm = vm
+    outcome = recover(world)
+    assert not outcome.changed and world.calls == [] and results(outcome) == {1: "resolved"}
+
+
+def test_without_a_daemon_check_mode_is_quiet_and_a_run_fails():
+    def nobody():
+        raise NotThere("OpenNebula does not answer", "here", "Connection refused")
+
+    world = World()
+    assert not vm_recovery.ensure(PARAMS, nobody, world, True).changed
+    with pytest.raises(NotThere):
+        vm_recovery.ensure(PARAMS, nobody, world, False)
+    assert vm_recovery_info.read(PARAMS, nobody, world) == {"answers": False, "reason": "OpenNebula does not answer at here: Connection refused.", "vms": [], "stuck": []}
+
+
+def test_without_the_daemons_process_nothing_is_decided():
+    world = World(Machine(1, "PROLOG"))
+    world.started = None
+    with pytest.raises(CoreError, match="no oned runs on this host.*Run this on the front-end that holds the zone's address"):
+        recover(world)
+
+
+def test_many_vms_need_few_questions():
+    world = World(*[Machine(number, "PROLOG") for number in range(300)])
+    outcome = recover(world, batch=300)
+    assert set(results(outcome).values()) == {"recovered"}
+    # per VM: its history in three states, a second look before each of two calls, the end; per round: two pools
+    assert world.requests < 300 * 8 + 50, world.requests
+
+
+def test_no_password_in_the_result():
+    canary, world = "CANARY-51d0", World(Machine(1, "PROLOG"))
+    outcome = recover(world, username="oneadmin", password=canary)
+    assert canary not in json.dumps([outcome.as_result(), plan(world, username="oneadmin", password=canary), world.notes])
+
+
+def test_the_journal_names_match_between_both_modules():
+    assert all(vm_recovery.SPEC[name] == spec for name, spec in vm_recovery_info.SPEC.items())
+
+
+def test_the_table_shows_plan_outcome_and_failure():
+    world = mixed()
+    lines = vm_recovery.recovery_run.table(plan(world), "alpha")
+    assert lines[0] == "zone alpha: 12 of 14 VMs in transition or failed are stuck" and len(lines) == 16
+    assert lines[2].split()[:7] == ["1", "vm1", "kvm1", "PROLOG", "failure", "->", "RUNNING"] and lines[2].endswith("made again from the images")
+    done = vm_recovery.recovery_run.table(recover(world).as_result(), "alpha")
+    assert done[2].split()[:7] == ["1", "vm1", "kvm1", "PROLOG", "failure", "recovered:", "RUNNING"]
+    assert vm_recovery.recovery_run.table({"vms": []}, "beta") == ["zone beta: no VM is stuck"]
+    assert vm_recovery.recovery_run.table({"msg": "OpenNebula does not answer", "error": {}}, "beta") == ["zone beta: OpenNebula does not answer"]
+    assert len(vm_recovery.recovery_run.table({"error": {"vms": done and plan(world)["vms"]}}, "x")) > 3
