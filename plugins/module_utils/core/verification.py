@@ -1,0 +1,168 @@
+# Copyright: (c) 2026, The constellation.opennebula team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What all front-ends reported, judged together: from reports to checks.
+
+``seen`` is {front-end: {"frontend": …, "cluster": …, "replication": …, "tables": …}}, each part the result of the reading module
+of that name, or None. What could not be seen is unknown, never green.
+"""
+from __future__ import annotations
+
+from . import federated, replication
+from .report import check
+
+# sources are compared by what the topology derives; user and secrets are the database role's business
+DERIVED = ("name", "host", "port", "do_tables")
+
+
+def verify(topology, seen):
+    """Return the Checks of the whole federation, zones first."""
+    checks = []
+    for zone in topology["zones"].values():
+        checks += _zone(topology, zone, {node: seen.get(node) or {} for node in zone["nodes"]})
+    for name, node in topology["nodes"].items():
+        checks += _replication(topology, node, _part(seen.get(name), "replication"))
+    if topology["master_zone"]:
+        checks += _federation(topology, seen)
+    return checks
+
+
+def _part(reports, part):
+    """Return a part that was really read, or None."""
+    found = (reports or {}).get(part)
+    if not found or found.get("unreachable") or found.get("failed") or found.get("error") or found.get("skipped"):
+        return None
+    return found
+
+
+def _why(reports, part):
+    found = (reports or {}).get(part) or {}
+    return str(found.get("msg") or "it was not asked").strip().splitlines()[0]
+
+
+# --- one zone ----------------------------------------------------------------------------------------------------------------
+
+def _zone(topology, zone, seen):
+    fronts = {node: _part(reports, "frontend") for node, reports in seen.items()}
+    checks = [check("frontend", node, "can be asked", front is not None or None, _why(seen[node], "frontend"),
+                    "Power it on and repair it, then let it back in with rejoin.yml; the zone has no standby until then.")
+              for node, front in fronts.items()]
+    known = {node: front for node, front in fronts.items() if front is not None}
+    complete = len(known) == len(fronts)
+    holders = [node for node, front in known.items() if zone["vip"]["ip"] in front["addresses"]]
+    checks.append(_exactly_one(zone, f"its address {zone['vip']['ip']} is on one front-end", holders, complete,
+                               "crm_mon -1rf on a front-end shows why; two holders are a split brain: fence one of them now."))
+    holder = holders[0] if len(holders) == 1 else None
+    for service in zone["services"]:
+        running = [node for node, front in known.items() if front["units"].get(service, {}).get("active")]
+        checks.append(_exactly_one(zone, f"{service} runs where the address is", running, complete, f"journalctl -u {service} on {holder or 'the front-ends'}.",
+                                   wanted=holder))
+    for node, front in known.items():
+        checks += _units(zone, node, front)
+        daemon = front["daemon"]
+        checks.append(check("frontend", node, f"the daemon answers it at {zone['endpoint']}", daemon["answers"], daemon["why"],
+                            "Is the address up (crm_mon -1r), and is the daemon's log (/var/log/one/oned.log) without errors?"))
+    checks += _cluster(topology, zone, seen)
+    return checks + _writer(zone, seen, holder)
+
+
+def _exactly_one(zone, what, nodes, complete, hint, wanted=None):
+    right = nodes == [wanted] if wanted else len(nodes) == 1
+    if not nodes and not complete:
+        right = None  # it may be where we could not look
+    where = ", ".join(nodes) or "no front-end that could be asked"
+    return check("zone", zone["name"], what, right, f"seen on {where}" + (f", wanted {wanted}" if wanted else ""), hint)
+
+
+def _units(zone, node, front):
+    enabled = [name for name in zone["services"] + ["corosync", "pacemaker"] if front["units"].get(name, {}).get("enabled")]
+    yield check("frontend", node, "systemd starts none of the cluster's services at boot", not enabled, f"enabled: {', '.join(enabled)}",
+                "Run site.yml; a service that starts by itself can run on both front-ends.")
+    yield check("frontend", node, "MariaDB starts at boot", front["units"]["mariadb"]["enabled"], "mariadb.service is not enabled", "Run site.yml with --tags database.")
+
+
+def _cluster(topology, zone, seen):
+    name = zone["name"]
+    views = {node: _part(reports, "cluster") for node, reports in seen.items()}
+    views = {node: view for node, view in views.items() if view and view.get("running")}
+    if not views:
+        reasons = "; ".join(f"{node}: {_why(reports, 'cluster')}" for node, reports in seen.items())
+        yield check("cluster", name, "its cluster runs", None, reasons, "Run rejoin.yml: it shows what keeps a front-end out.")
+        return
+    view = next(iter(views.values()))
+    online = [node["name"] for node in view["nodes"] if node["online"] and not node["standby"] and not node["unclean"]]
+    missing = [node for node in zone["nodes"] if node not in online]
+    yield check("cluster", name, "all front-ends are online in the cluster", not missing, f"missing: {', '.join(missing)}",
+                "Power on and repair what was fenced, then rejoin.yml.")
+    yield check("cluster", name, "the cluster has quorum", view["quorate"], "it has none and starts nothing", "Start the missing front-end, or see the README on cold starts.")
+    failed = [f"{action['resource']} {action['task']} on {action['node']}: {action['reason'] or action['code']}" for action in view["failed_actions"]]
+    yield check("cluster", name, "no action failed", not failed, "; ".join(failed), "Mend the cause, then 'pcs resource cleanup' on a front-end.")
+    active = {resource["id"] for resource in view["resources"] if resource["active"] and not resource["failed"]}
+    devices = [topology["nodes"][node]["fence"]["device"] for node in zone["nodes"] if topology["nodes"][node]["fence"]]
+    off = [device for device in devices if device not in active]
+    yield check("cluster", name, "every fence device is watched", not off, f"not running: {', '.join(off)}",
+                "Nobody can take over while fencing does not work: test the agent by hand, then 'pcs stonith cleanup'.")
+    down = [resource for resource in _resources(zone) if resource not in active]
+    yield check("cluster", name, "every resource runs", not down, f"not running: {', '.join(down)}", "crm_mon -1rf on a front-end shows why.")
+    properties = view["description"].get("properties", {})
+    wrong = [f"{key} is {properties.get(key)}" for key, wanted in _properties(topology, zone).items() if str(properties.get(key)).lower() != wanted]
+    yield check("cluster", name, "fencing and quorum are obeyed", not wrong, "; ".join(wrong), "Run site.yml with --tags cluster.")
+
+
+def _resources(zone):
+    return ["zone_vip", "database_writer"] + list(zone["services"]) + (["federation_vip"] if zone["federation_vip"] else [])
+
+
+def _properties(topology, zone):
+    fenced = any(topology["nodes"][node]["fence"] for node in zone["nodes"])
+    return {"no-quorum-policy": "stop", "stonith-enabled": "true" if fenced else "false"}
+
+
+def _writer(zone, seen, holder):
+    databases = {node: _part(reports, "replication") for node, reports in seen.items()}
+    known = {node: report for node, report in databases.items() if report and report.get("present")}
+    writers = [node for node, report in known.items() if not report["read_only"]]
+    yield _exactly_one(zone, "its database is writable where the address is", writers, len(known) == len(databases),
+                       "Two writers part the histories; none means that the writer resource does not run: crm_mon -1rf.", wanted=holder)
+    if holder in known and len(known) > 1:
+        semi = known[holder]["semi_sync"]
+        yield check("replication", zone["name"], "commits wait for the standby (semi-sync)", semi.get("rpl_semi_sync_master_status") == "ON",
+                    f"status {semi.get('rpl_semi_sync_master_status')}, {semi.get('rpl_semi_sync_master_clients')} replicas connected",
+                    "What is written now is lost if the active front-end dies; the writer switches it on once the standby replicates.")
+
+
+# --- replication and the federation --------------------------------------------------------------------------------------------
+
+def _replication(topology, node, report):
+    target = node["name"]
+    if report is None or not report.get("present"):
+        yield check("replication", target, "its MariaDB can be asked", None, (report or {}).get("why_absent") or "the front-end could not be asked", "systemctl status mariadb")
+        return
+    rows = {source["name"]: source for source in report["sources"]}
+    wanted = []
+    for source in node["pair_sources"] + node["federation_sources"]:
+        have = rows.get(source["name"], {})
+        known = {key: value for key, value in have.items() if key not in ("state",) and key in replication.Source.__dataclass_fields__}
+        wanted += replication.wanted_sources([dict(known, user=have.get("user") or "unknown", state="started", do_tables=source.get("do_tables", []),
+                                                   **{key: source[key] for key in ("name", "host", "port")})])
+    settings = {"server_id": node["server_id"], "gtid_domain_id": node["gtid_domain_id"], "gtid_ignore_duplicates": node["gtid_ignore_duplicates"]}
+    verdicts = replication.health(report["rows"], report["variables"], wanted, settings)
+    for verdict in verdicts:
+        yield check("replication", target, verdict.subject if verdict.level == "ok" else f"{verdict.subject} {verdict.what}", verdict.level == "ok",
+                    verdict.why, verdict.hint)
+
+
+def _federation(topology, seen):
+    master = topology["zones"][topology["master_zone"]]
+    for zone in topology["zones"].values():
+        if zone["mode"] == "standalone":
+            continue
+        asked = [front["daemon"] for front in (_part(seen.get(node), "frontend") for node in zone["nodes"]) if front and front["daemon"]["answers"]]
+        if not asked:
+            continue  # already red: the daemon does not answer
+        known = {one["id"]: one["endpoint"] for one in asked[0]["zones"]}
+        wrong = [f"zone {other['id']} is {known.get(other['id'], 'missing')}, wanted {other['endpoint']}" for other in topology["zones"].values()
+                 if other["mode"] != "standalone" and known.get(other["id"]) != other["endpoint"]]
+        yield check("federation", zone["name"], "knows every zone and its endpoint", not wrong, "; ".join(wrong), "Run site.yml with --tags federation.")
+    tables = {node: _part(seen.get(node), "tables") for zone in topology["zones"].values() if zone["mode"] != "standalone" for node in zone["nodes"]}
+    yield from federated.checks(tables, master["nodes"])
