@@ -34,6 +34,15 @@ class Tree:
         return {"content": content, "mode": format(stat.S_IMODE(status.st_mode), "04o"), "owner": _name(pwd.getpwuid, status.st_uid),
                 "group": _name(grp.getgrgid, status.st_gid)}
 
+    def names(self, directory):
+        """Return the names in a directory, None when there is none."""
+        try:
+            return os.listdir(self._real(directory))
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:
+            raise CoreError("cannot list directory", directory, error.strerror or str(error), "Run as root (become: true).") from None
+
     def write(self, path, content, mode, owner, group):
         """Replace the file as a whole; its directories are made (0755, root)."""
         real = self._real(path)
