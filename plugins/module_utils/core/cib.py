@@ -62,6 +62,7 @@ PAIRS = (                               # description key, label, section, tag o
 KEYS = tuple(pair[0] for pair in PAIRS) + tuple(kind.key for kind in KINDS)
 _ORDER = [pair[1] for pair in PAIRS] + [kind.label for kind in KINDS]
 _OPERATION_FIELDS = ("name", "interval", "timeout", "on_fail", "role", "start_delay", "enabled", "record_pending", "options", "meta")
+_ALERT_KINDS = ("attributes", "fencing", "nodes", "resources")          # alerts-2.10.rng
 _SCORE = re.compile(r"^[+-]?(\d+|INFINITY)$")
 
 EMPTY = '<cib admin_epoch="0" epoch="0" num_updates="0"><configuration><crm_config/><nodes/><resources/><constraints/></configuration><status/></cib>'
@@ -158,6 +159,7 @@ def _values(kind, entry, secrets, where, problems):
     if kind.tag == "clone":
         return {"member": entry["member"], "meta": _texts(entry.get("meta"))}
     if kind.tag == "alert":
+        problems += [f"{where}: there are no events '{one}'; use some of: {', '.join(_ALERT_KINDS)}" for one in entry.get("kinds") or [] if one not in _ALERT_KINDS]
         recipients = [{"id": f"{entry['id']}-recipient-{cib_values.text(one)}", "value": cib_values.text(one)} if not isinstance(one, dict) else _texts(one)
                       for one in entry.get("recipients") or []]
         return {"path": entry["path"], "kinds": sorted(entry.get("kinds") or []), "options": _texts(entry.get("options")),
@@ -296,7 +298,12 @@ def _leaves(values, path=()):
         return {path: values}
     found = {}
     for name, value in values.items():
-        found.update(_leaves(value, path + (name,)) if isinstance(value, dict) and value else {path + (name,): value} if value not in ({}, []) else {})
+        if isinstance(value, dict) and value:
+            found.update(_leaves(value, path + (name,)))
+        elif value not in ({}, []):
+            found[path + (name,)] = value
+        elif path == ("operations",):                    # an operation without any attribute is one all the same
+            found[path + (name,)] = ""
     return found
 
 

@@ -37,6 +37,13 @@ class Ids:
         self._taken -= {inner.get("id") for inner in element.iter()}
 
 
+def set_attributes(element, wanted):
+    """Give an element exactly these attributes besides its id. Those that stay keep their place: crm_diff's digest depends on the order."""
+    for name in [name for name in element.keys() if name != "id" and name not in wanted]:
+        del element.attrib[name]
+    element.attrib.update(wanted)
+
+
 # --- sets of name/value pairs -------------------------------------------------------------------------------------------------------
 
 def read_pairs(owner, tag):
@@ -122,13 +129,8 @@ def _read_operation(operation):
 def write_primitive(element, wanted, ids):
     agent = wanted["agent"].split(":")
     names = {3: ("class", "provider", "type"), 2: ("class", "type"), 1: ("type",)}[len(agent)]
-    for name in ("class", "provider", "type"):
-        element.attrib.pop(name, None)
-    element.attrib.update(dict(zip(names, agent)))
-    if len(agent) == 1:
-        element.set("class", "stonith")
-    for name in set(element.keys()) - _PRIMITIVE:
-        del element.attrib[name]
+    attributes = dict(zip(names, agent), **({"class": "stonith"} if len(agent) == 1 else {}))
+    set_attributes(element, dict({name: value for name, value in element.items() if name == "description"}, **attributes))
     for child in list(element):
         if child.tag not in ("instance_attributes", "meta_attributes", "operations"):
             element.remove(child)
@@ -153,15 +155,10 @@ def _write_operations(element, wanted, ids):
         name, every, role = _split_key(key)
         if operation is None:
             operation = ET.SubElement(holder, "op", {"id": ids.new(f"{element.get('id')}-{name}-interval-{every}" + (f"-{role}" if role else ""))})
-        for attribute in set(operation.keys()) - {"id", "interval"}:
-            del operation.attrib[attribute]
-        operation.set("name", name)
-        operation.set("interval", operation.get("interval", every))
-        if role:
-            operation.set("role", role)
-        for attribute, value in values.items():
-            if not isinstance(value, dict):
-                operation.set(attribute.replace("_", "-") if attribute not in ("record_pending",) else "record-pending", value)
+        attributes = {"name": name, "interval": operation.get("interval", every)}
+        attributes.update({"role": role} if role else {})
+        attributes.update({attribute.replace("_", "-"): value for attribute, value in values.items() if not isinstance(value, dict)})
+        set_attributes(operation, attributes)
         write_pairs(operation, "instance_attributes", values.get("options", {}), ids, position=0)
         write_pairs(operation, "meta_attributes", values.get("meta", {}), ids)
     if not len(holder):
@@ -236,12 +233,9 @@ class Attributes:
         return {name: value for name, value in values.items() if self.defaults.get(name) != value}
 
     def write(self, element, wanted, dummy_ids=None):
-        for attribute in set(element.keys()) - {"id"}:
-            del element.attrib[attribute]
         for child in list(element):
             element.remove(child)
-        for name, value in wanted.items():
-            element.set(self.names[name], value)
+        set_attributes(element, {self.names[name]: value for name, value in wanted.items()})
 
 
 COLOCATION = Attributes("rsc_colocation", {"resource": "rsc", "with": "with-rsc", "score": "score", "role": "rsc-role", "with_role": "with-rsc-role",
