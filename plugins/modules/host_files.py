@@ -109,7 +109,8 @@ def texts(files, changes):
 
 
 def main():
-    module = glue.module(argument_spec=dict(
+    # no_log here keeps the texts out of the host's journal, nothing else: they are no secrets, but long
+    module = glue.module(no_log=True, argument_spec=dict(
         files=dict(type="list", elements="dict", required=True, options=dict(
             path=dict(type="path", required=True),
             content=dict(type="str", required=True),

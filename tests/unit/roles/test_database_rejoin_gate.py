@@ -1,0 +1,208 @@
+# Copyright: (c) 2026, The constellation.opennebula team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The rejoin gate: what opens it, what keeps it shut, and what it says."""
+from __future__ import annotations
+
+import importlib.machinery
+import importlib.util
+import pathlib
+
+import pytest
+
+PATH = pathlib.Path(__file__).resolve().parents[3] / "roles/database/files/rejoin-gate"
+
+
+def load():
+    loader = importlib.machinery.SourceFileLoader("rejoin_gate", str(PATH))
+    module = importlib.util.module_from_spec(importlib.util.spec_from_loader("rejoin_gate", loader))
+    loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def gate(tmp_path):
+    module = load()
+    module.OVERRIDE = tmp_path / "rejoin-override"
+    return module
+
+
+def row(name="zone0-slave", io="Yes", sql="Yes", io_errno=0, sql_errno=0):
+    return {"Connection_name": name, "Slave_IO_Running": io, "Slave_SQL_Running": sql, "Last_IO_Errno": io_errno, "Last_SQL_Errno": sql_errno,
+            "Last_IO_Error": "io text" if io_errno else "", "Last_SQL_Error": "sql text" if sql_errno else ""}
+
+
+PAIR = [  # row, problem?, final?
+    (row(), False, False),
+    (row(io="Connecting", io_errno=2003), True, False),
+    (row(io="Preparing"), True, False),
+    (row(io="No"), True, False),
+    (row(io="No", io_errno=1236), True, True),
+    (row(io="No", io_errno=1593), True, True),
+    (row(sql="No"), True, False),
+    (row(sql="No", sql_errno=1950), True, True),
+    (row(io="No", sql="No", io_errno=1236, sql_errno=1950), True, True),
+]
+FEDERATION = [  # row, problem?
+    (row("zone0"), False),
+    (row("zone0", io="Connecting", io_errno=2003), False),
+    (row("zone0", io="No"), False),
+    (row("zone0", io="No", io_errno=2013), False),
+    (row("zone0", io="No", io_errno=1236), True),
+    (row("zone0", io="No", io_errno=1045), True),
+    (row("zone0", sql="No", sql_errno=1062), True),
+    (row("zone0", sql="No"), False),
+    (row("zone0-slave", sql="No", sql_errno=1950), False),      # the pair's, judged there
+]
+
+
+@pytest.mark.parametrize("status, problem, final", PAIR)
+def test_pair_channel(gate, status, problem, final):
+    found = gate.judge_pair([status], "alpha1", ["zone0-slave"])
+    assert bool(found) == problem
+    assert [item.final for item in found] == ([final] if problem else [])
+    assert all("alpha1: channel zone0-slave IO=" in item.why and item.remedy for item in found)
+
+
+@pytest.mark.parametrize("status, problem", FEDERATION)
+def test_federation_channel(gate, status, problem):
+    assert bool(gate.judge_federation([status], "beta1")) == problem
+
+
+def test_missing_channel_is_no_health(gate):
+    assert "zone0-slave does not exist" in gate.judge_pair([], "alpha1", ["zone0-slave"])[0].why
+    assert "from its peer does not exist" in gate.judge_pair([row("zone0")], "alpha2")[0].why
+
+
+class FakeServer:
+    """One server as the gate sees it."""
+
+    def __init__(self, slaves, read_only=1, position="0-1-5", wait_result=0):
+        self.slaves, self.read_only, self.position, self.wait_result = slaves, read_only, position, wait_result
+
+    def close(self):
+        pass
+
+    def cursor(self):
+        return self
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *unused):
+        pass
+
+    def execute(self, statement, values=()):
+        if "MASTER_GTID_WAIT" in statement:
+            self.answer = [{"result": self.wait_result}]
+        elif "SLAVES STATUS" in statement:
+            self.answer = self.slaves
+        elif "gtid_slave_pos" in statement:
+            self.answer = [{"position": "0-1-3"}]
+        elif "read_only" in statement:
+            self.answer = [{"read_only": self.read_only, "position": self.position}]
+        else:
+            raise AssertionError(f"nobody expected: {statement}")
+
+    def fetchall(self):
+        return self.answer
+
+
+@pytest.fixture
+def config(gate, tmp_path):
+    (tmp_path / "gate.conf").write_text("[gate]\nname = alpha1\nsocket = /s\nwait_s = 3\nchannels = zone0-slave\npeers = alpha2=10.0.0.2:3306\n")
+    (tmp_path / "gate.cnf").write_text('[client]\nuser = opennebula_gate\npassword = "a\\\\b#c"\n')
+    return gate.Config(tmp_path / "gate.conf", tmp_path / "gate.cnf")
+
+
+def world(gate, here=None, peer=None):
+    def connect(**where):
+        server = here if "unix_socket" in where else peer
+        if server is None:
+            raise OSError("connection refused")
+        return server
+
+    gate.connect = connect
+
+
+def refused(gate, config):
+    problems, unused = gate.look(config, 1)
+    return [problem.why for problem in problems]
+
+
+def test_configuration_is_read_as_the_client_reads_it(config):
+    assert config.password == "a\\b#c" and config.peers == [("alpha2", "10.0.0.2", 3306)] and config.channels == ["zone0-slave"]
+
+
+def test_healthy_and_caught_up_opens(gate, config):
+    world(gate, FakeServer([row()]), FakeServer([row("zone0-master")]))
+    assert gate.look(config, 1) == ([], "caught up with alpha2 to 0-1-5")
+
+
+@pytest.mark.parametrize("here, peer, says", [
+    (None, FakeServer([row("zone0-master")]), "alpha1: MariaDB does not answer"),
+    (FakeServer([row()]), None, "MariaDB on alpha2 (10.0.0.2:3306) does not answer"),
+    (FakeServer([row(sql="No", sql_errno=1950)]), FakeServer([row("zone0-master")]), "alpha1: channel zone0-slave IO=Yes SQL=No (error 1950: sql text)"),
+    (FakeServer([row()]), FakeServer([row("zone0-master", io="No", io_errno=1236)]), "alpha2: channel zone0-master IO=No SQL=Yes (error 1236: io text)"),
+    (FakeServer([row()]), FakeServer([]), "alpha2: channel from its peer does not exist"),
+    (FakeServer([row()], wait_result=-1), FakeServer([row("zone0-master")]), "alpha1 has not caught up with alpha2: it has 0-1-3, alpha2 has 0-1-5"),
+    (FakeServer([row()], read_only=0), FakeServer([row("zone0-master")], read_only=0), "alpha1 and alpha2 both take writes"),
+])
+def test_everything_else_is_refused_with_its_reason(gate, config, here, peer, says):
+    world(gate, here, peer)
+    found = refused(gate, config)
+    assert len(found) == 1 and says in found[0]
+
+
+def test_both_sides_are_reported_together(gate, config):
+    world(gate, FakeServer([row(sql="No", sql_errno=1950)]), FakeServer([row("zone0-master", sql="No", sql_errno=1950)]))
+    assert len(refused(gate, config)) == 2
+
+
+def test_writer_whose_pacemaker_was_restarted_is_let_in_without_its_peer(gate, config):
+    world(gate, FakeServer([row(io="Connecting")], read_only=0), None)
+    assert gate.look(config, 1) == ([], "this node is the zone's writer")
+
+
+def test_waits_for_what_can_heal_and_not_for_what_cannot(gate, config):
+    now = [0.0]
+
+    def pause(seconds):
+        now[0] += seconds
+        if now[0] > 1:
+            world(gate, FakeServer([row()]), FakeServer([row("zone0-master")]))
+
+    world(gate, FakeServer([row(io="Connecting")]), FakeServer([row("zone0-master")]))
+    assert gate.wait(config, lambda: now[0], pause)[0] == [] and now[0] > 1
+    now[0] = 0.0
+    world(gate, FakeServer([row(sql="No", sql_errno=1950)]), FakeServer([row("zone0-master")]))
+    assert gate.wait(config, lambda: now[0], pause)[0] and now[0] == 0
+    world(gate, None, None)
+    assert gate.wait(config, lambda: now[0], lambda seconds: now.__setitem__(0, now[0] + seconds))[0] and now[0] >= config.wait_s
+
+
+def test_override_lasts_for_one_start_of_both_units(gate, config, tmp_path, capsys):
+    world(gate, None, None)
+    argv = ["--config", str(tmp_path / "gate.conf"), "--credentials", str(tmp_path / "gate.cnf")]
+    config_wait = gate.wait
+    gate.wait = lambda config: config_wait(config, iter(range(0, 100, 2)).__next__, lambda seconds: None)
+    gate.OVERRIDE.write_text("both nodes were off\n")
+    assert gate.main(["check", *argv]) == 1
+    assert gate.main(["corosync", *argv]) == 0 and gate.main(["pacemaker", *argv]) == 0
+    assert gate.main(["corosync", *argv]) == 1
+    said = capsys.readouterr().out
+    assert said.count("gate: open by hand for") == 2 and "both nodes were off" in said
+    assert "gate: REFUSED: alpha1: MariaDB does not answer (connection refused), do: systemctl start mariadb" in said
+
+
+def test_gate_that_cannot_look_stays_shut(gate, tmp_path, capsys):
+    assert gate.main(["corosync", "--config", str(tmp_path / "none")]) == 1
+    assert "gate: REFUSED: the gate cannot look (FileNotFoundError" in capsys.readouterr().out
+
+
+def test_password_is_in_no_output(gate, config, tmp_path, capsys):
+    (tmp_path / "gate.cnf").write_text('[client]\nuser = opennebula_gate\npassword = "CANARY-9f2c"\n')
+    gate.wait = lambda config: gate.look(config, 0)
+    world(gate, None, None)
+    gate.main(["check", "--config", str(tmp_path / "gate.conf"), "--credentials", str(tmp_path / "gate.cnf")])
+    assert "CANARY" not in "".join(capsys.readouterr())

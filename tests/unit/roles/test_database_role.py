@@ -1,0 +1,140 @@
+# Copyright: (c) 2026, The constellation.opennebula team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the role database puts on a host: the configuration's rules, the alert agent, the way back after a crash."""
+from __future__ import annotations
+
+import os
+import pathlib
+import re
+import subprocess
+
+import jinja2
+import pytest
+import yaml
+from ansible_collections.constellation.opennebula.plugins.module_utils.core import topology
+
+ROLE = pathlib.Path(__file__).resolve().parents[3] / "roles/database"
+
+
+@pytest.fixture(scope="module")
+def nodes():
+    fence = {"agent": "fence_ilo_ssh"}
+    zone = {"opennebula_release": "5.0", **{f"opennebula_{name}_password": "x" for name in ("db", "replication", "oneadmin", "hacluster")}}
+    alpha = dict(zone, zone_name="alpha", zone_mode="master", zone_vip="10.0.1.100/16", zone_federation_vip="10.0.1.101/16")
+    beta = dict(zone, zone_name="beta", zone_mode="slave", zone_vip="10.0.2.100/16")
+    return topology.derive({
+        "alpha1": dict(alpha, ansible_host="10.0.1.11", fence=dict(fence, ip="1")), "alpha2": dict(alpha, ansible_host="10.0.1.12", fence=dict(fence, ip="2")),
+        "beta1": dict(beta, ansible_host="10.0.2.11", fence=dict(fence, ip="3")), "beta2": dict(beta, ansible_host="10.0.2.12", fence=dict(fence, ip="4")),
+    }).as_dict()
+
+
+def render(template, facts, node):
+    environment = jinja2.Environment(trim_blocks=True, keep_trailing_newline=True, undefined=jinja2.StrictUndefined)
+    environment.filters["ternary"] = lambda value, yes, no: yes if value else no
+    own = facts["nodes"][node]
+    values = yaml.safe_load((ROLE / "defaults/main.yml").read_text(encoding="utf-8"))
+    values.update({"__database_os": {"socket": "/s"}, "__database_users": {"gate": "opennebula_gate"}, "__database_libexec": "/l"})
+    return environment.from_string((ROLE / "templates" / template).read_text(encoding="utf-8")).render(
+        opennebula_node=own, opennebula_zone=facts["zones"][own["zone"]], opennebula_topology=facts, **values)
+
+
+def settings(text):
+    lines = [line.split("=", 1) for line in text.splitlines() if "=" in line and not line.startswith("#")]
+    return [(key.strip(), value.strip()) for key, value in lines]
+
+
+# What the experiments proved; a change of any of them loses data or hides that it was lost.
+RULES = {
+    "gtid_strict_mode": "1", "log-bin": "mysql-bin", "relay-log": "mysql-relay", "binlog-do-db": "opennebula", "binlog_format": "ROW", "binlog_row_image": "FULL",
+    "log_slave_updates": "1", "sync_binlog": "1", "innodb_flush_log_at_trx_commit": "1", "relay_log_recovery": "1", "slave_net_timeout": "10", "read_only": "1",
+    "skip-name-resolve": "1", "init-rpl-role": "SLAVE", "rpl_semi_sync_slave_enabled": "1", "rpl_semi_sync_master_enabled": "0", "slave_skip_errors": "OFF",
+    "rpl_semi_sync_master_wait_point": "AFTER_SYNC", "rpl_semi_sync_master_timeout": "30000", "binlog_expire_logs_seconds": "864000", "slave_exec_mode": "STRICT",
+}
+
+
+@pytest.mark.parametrize("node, server_id, domain, ignore", [
+    ("alpha1", "1", "0", "0"), ("alpha2", "2", "0", "0"), ("beta1", "10001", "100", "1"), ("beta2", "10002", "100", "1")])
+def test_configuration(nodes, node, server_id, domain, ignore):
+    found = settings(render("90-constellation.cnf.j2", nodes, node))
+    filters = [(key, value) for key, value in found if "replicate-do-table" in key]
+    plain = dict(pair for pair in found if pair not in filters)
+    assert {key: plain.get(key) for key in RULES} == RULES
+    assert (plain["server-id"], plain["gtid_domain_id"], plain["gtid_ignore_duplicates"]) == (server_id, domain, ignore)
+    wanted = [("zone0.replicate-do-table", f"opennebula.{table}") for table in topology.FEDERATED_TABLES] if node.startswith("beta") else []
+    assert filters == wanted
+
+
+def test_gate_knows_its_peer_and_its_channel(nodes):
+    assert dict(settings(render("rejoin-gate.conf.j2", nodes, "beta1"))) == {
+        "name": "beta1", "socket": "/s", "wait_s": "15", "channels": "zone100-slave", "peers": "beta2=10.0.2.12:3306"}
+
+
+class Shell:
+    """Runs an agent with programs that record their arguments."""
+
+    def __init__(self, place):
+        self.place = place
+
+    def program(self, name, text):
+        (self.place / name).write_text(f'#!/bin/sh\necho "{name} $*" >> "{self.place}/log"\n{text}\n')
+        (self.place / name).chmod(0o755)
+
+    def run(self, agent, **environment):
+        (self.place / "log").write_text("")
+        done = subprocess.run(["sh", ROLE / "files" / agent], env=dict(environment, PATH=f"{self.place}:{os.environ['PATH']}"), capture_output=True, text=True,
+                              timeout=30, check=False)
+        return done.returncode, (self.place / "log").read_text()
+
+
+@pytest.fixture
+def shell(tmp_path):
+    return Shell(tmp_path)
+
+
+RELEASE = "SET GLOBAL rpl_semi_sync_master_enabled = 0"
+# Environment of pacemaker 2.1.5 for an alert about fencing.
+FENCED = {"CRM_alert_kind": "fencing", "CRM_alert_node": "alpha2", "CRM_alert_rc": "0", "CRM_alert_task": "off",
+          "CRM_alert_desc": "Operation off of alpha2 by alpha1 for pacemaker-controld.1@alpha1: OK (complete)"}
+
+
+@pytest.mark.parametrize("change, releases, says", [
+    ({}, True, "alpha2 is fenced"),
+    ({"CRM_alert_rc": "1", "CRM_alert_desc": "Operation off of alpha2 by alpha1: No such device"}, False, "fencing of alpha2 is NOT confirmed"),
+    ({"CRM_alert_rc": ""}, False, "NOT confirmed"),
+    ({"CRM_alert_task": "on", "CRM_alert_desc": "Operation on of alpha2 by alpha1: OK"}, False, ""),
+    ({"CRM_alert_kind": "node", "CRM_alert_desc": "lost"}, False, ""),
+    ({"CRM_alert_node": os.uname().nodename}, False, ""),
+])
+def test_commits_are_released_only_when_fencing_is_confirmed(shell, change, releases, says):
+    shell.program("mariadb", "")
+    shell.program("logger", "")
+    code, log = shell.run("fencing-alert", **{**FENCED, **change})
+    assert code == 0 and (RELEASE in log) == releases and says in log
+
+
+def test_release_that_fails_is_loud(shell):
+    shell.program("mariadb", "echo 'ERROR 1045 (28000): Access denied' >&2; exit 1")
+    shell.program("logger", "")
+    code, log = shell.run("fencing-alert", **FENCED)
+    assert code == 1 and "daemon.err" in log and "Access denied" in log
+
+
+SYSTEMCTL = 'case "$*" in "is-active --quiet pacemaker.service") exit {pacemaker} ;; esac'
+
+
+def test_crashed_server_waits_until_the_writer_has_gone(shell):
+    shell.program("systemctl", SYSTEMCTL.format(pacemaker=0))
+    shell.program("crm_node", "echo alpha1")
+    shell.program("crm_resource", f'case "$*" in *--locate*) [ "$(grep -c locate {shell.place}/log)" -gt 1 ] && on=alpha2 || on=alpha1;'
+                  'echo "resource database_writer is running on: $on" ;; esac')
+    code, log = shell.run("standby-return")
+    assert code == 0
+    order = re.findall(r"--locate|start mariadb.service|--cleanup", log)
+    assert order == ["--locate", "--locate", "start mariadb.service", "--cleanup"]
+
+
+def test_crashed_server_without_a_cluster_starts_at_once(shell):
+    shell.program("systemctl", SYSTEMCTL.format(pacemaker=3))
+    code, log = shell.run("standby-return")
+    assert code == 0 and "start mariadb.service" in log and "crm_resource" not in log

@@ -1,0 +1,283 @@
+# Copyright: (c) 2026, The constellation.opennebula team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The OCF agent mariadb-writer against a `mariadb` client that behaves: it keeps state, and every statement is on record."""
+from __future__ import annotations
+
+import os
+import pathlib
+import shlex
+import shutil
+import subprocess
+import textwrap
+from xml.etree import ElementTree
+
+import pytest
+
+FILES = pathlib.Path(__file__).resolve().parents[3] / "roles/database/files"
+RUNNING, ERROR, CONFIGURED, STOPPED = 0, 1, 6, 7
+
+SHELLFUNCS = """
+OCF_SUCCESS=0 OCF_ERR_GENERIC=1 OCF_ERR_UNIMPLEMENTED=3 OCF_ERR_INSTALLED=5 OCF_ERR_CONFIGURED=6 OCF_NOT_RUNNING=7
+ocf_log() { echo "$@" >&2; }
+ocf_exit_reason() { echo "reason: $*" >&2; }
+__OCF_ACTION=$1
+ocf_is_probe() { [ "$__OCF_ACTION" = monitor ] && [ "${OCF_RESKEY_CRM_meta_interval:-0}" = 0 ]; }
+have_binary() { command -v "$1" >/dev/null; }
+check_binary() { have_binary "$1" || exit 5; }
+"""
+
+CLIENT = r'''#!/bin/sh
+# A server that behaves: "state" holds its variables, "slaves" what SHOW ALL SLAVES STATUS prints, "log" what was changed.
+cd "$(dirname "$0")" || exit 9
+. ./state
+for word; do case $word in --execute=*) sql=${word#--execute=} ;; --defaults-file=*) peer=yes ;; esac; done
+put() { printf '%s\n' "$1=$2" >> state; }
+log() { printf '%s\n' "$1" >> log; }
+fail() { printf '%s\n' -------------- "$sql" -------------- '' "$1" >&2; exit 1; }
+if [ "$peer" = yes ]; then
+    log "PEER position"
+    [ "$peer_up" = 1 ] || fail "ERROR 2002 (HY000): Can't connect to server on '10.0.0.2' (115)"
+    echo "$peer_read_only $peer_gtid"; exit
+fi
+[ -z "$error" ] || fail "$error"
+case $sql in *KILL*PROCESSLIST*) echo 'KILL CONNECTION 41;'; echo 'KILL CONNECTION 42;'; exit ;; esac
+printf '%s\n' "$sql" | tr '\n' ' ' | sed 's/;/\n/g' > statements; echo >> statements
+while read -r statement; do
+    case $statement in
+        '') ;;
+        'SELECT IF(@@global.read_only'*) printf '%s\t%s\n' "$read_only" "$semisync" ;;
+        'SHOW ALL SLAVES STATUS'*) cat slaves ;;
+        *PROCESSLIST*) for address in $dump_to; do case $statement in *"\"$address\""*) echo "$address" ;; esac; done ;;
+        'SELECT MASTER_GTID_WAIT'*) log "$statement"; echo "$gtid_wait" ;;
+        'SELECT VARIABLE_VALUE'*) echo "$clients" ;;
+        'START SLAVE'*) log "$statement" ;;
+        'SET GLOBAL read_only = 1')
+            [ "$stuck" = 0 ] || { log "(stuck) $statement"; fail "ERROR 1205 (HY000): Lock wait timeout exceeded; try restarting transaction"; }
+            log "$statement"; put read_only 1 ;;
+        'SET GLOBAL read_only = 0') log "$statement"; put read_only 0 ;;
+        'SET GLOBAL rpl_semi_sync_master_enabled = '*) log "$statement"; put semisync "${statement##* }"; put stuck 0 ;;
+        'SET lock_wait_timeout = '*) ;;
+        'KILL CONNECTION '*) log "$statement" ;;
+        *) fail "nobody expected: $statement" ;;
+    esac
+done < statements
+'''
+
+
+def slave(name="zone0-slave", host="10.0.0.2", **other):
+    return {"Connection_name": name, "Slave_SQL_State": "Slave has read all relay log; waiting for more updates", "Master_Host": host, "Master_Port": 3306,
+            "Slave_IO_Running": "Yes", "Slave_SQL_Running": "Yes", "Last_IO_Errno": 0, "Last_SQL_Errno": 0, "Gtid_IO_Pos": "0-2-7", **other}
+
+
+class Node:
+    def __init__(self, place):
+        self.place = place
+        (place / "ocf-shellfuncs").write_text(SHELLFUNCS)
+        self._program("mariadb", CLIENT)
+        self.members("alpha1 alpha2")
+        text = (FILES / "mariadb-writer").read_text(encoding="utf-8")
+        self.override = place / "promote-override"
+        assert "/run/constellation/promote-override" in text
+        (place / "agent").write_text(text.replace("/run/constellation/promote-override", str(self.override)))
+        (place / "gate.cnf").write_text("[client]\n")
+        self.state = {"error": "", "read_only": 1, "semisync": 0, "slaves": [slave()], "dump_to": "10.0.0.2", "clients": 1, "gtid_wait": 0, "stuck": 0,
+                      "peer_up": 1, "peer_read_only": 1, "peer_gtid": "0-2-9"}
+
+    def _program(self, name, text):
+        (self.place / name).write_text(text)
+        (self.place / name).chmod(0o755)
+
+    def members(self, names):
+        self._program("crm_node", f"#!/bin/sh\necho {names}\n")
+
+    def run(self, action, interval=10000, **parameters):
+        slaves = "".join(f"*************************** {number}. row ***************************\n" + "".join(f"{key:>30}: {value}\n" for key, value in row.items())
+                         for number, row in enumerate(self.state["slaves"], 1))
+        (self.place / "slaves").write_text(slaves)
+        (self.place / "state").write_text("".join(f"{key}={shlex.quote(str(value))}\n" for key, value in self.state.items() if key != "slaves"))
+        (self.place / "log").write_text("")
+        environment = {"PATH": f"{self.place}:{os.environ['PATH']}", "OCF_FUNCTIONS_DIR": str(self.place), "OCF_RESKEY_CRM_meta_interval": str(interval),
+                       "OCF_RESKEY_credentials": str(self.place / "gate.cnf"), **{f"OCF_RESKEY_{key}": str(value) for key, value in parameters.items()}}
+        done = subprocess.run(["sh", self.place / "agent", action], env=environment, capture_output=True, text=True, timeout=30, check=False)
+        self.said, self.out = done.stderr, done.stdout
+        for line in (self.place / "state").read_text().splitlines():
+            key, value = line.split("=", 1)
+            if key in ("read_only", "semisync"):
+                self.state[key] = int(value)
+        self.log = (self.place / "log").read_text().splitlines()
+        assert "nobody expected" not in self.said
+        return done.returncode
+
+    @property
+    def writable(self):
+        return self.state["read_only"] == 0
+
+
+@pytest.fixture
+def node(tmp_path):
+    return Node(tmp_path)
+
+
+NOBODY = "ERROR 2002 (HY000): Can't connect to local server through socket '/run/mysqld/mysqld.sock' (2)"
+REFUSED = NOBODY.replace("(2)", "(111)")
+FULL = NOBODY.replace("(2)", "(11)")
+
+
+class TestMonitor:
+    @pytest.mark.parametrize("interval", [0, 10000])
+    @pytest.mark.parametrize("error, read_only, expected", [
+        ("", 0, RUNNING), ("", 1, STOPPED),
+        (NOBODY, 0, STOPPED), (REFUSED, 0, STOPPED),                                          # nobody can write
+        (FULL, 0, ERROR), ("ERROR 2013 (HY000): Lost connection", 0, ERROR), ("ERROR 1040 (08004): Too many connections", 0, ERROR),
+    ])
+    def test_tells_the_truth(self, node, interval, error, read_only, expected):
+        node.state.update(error=error, read_only=read_only, semisync=1)
+        assert node.run("monitor", interval) == expected
+        assert node.log == []
+
+    def test_turns_semisync_on_when_the_peer_has_come(self, node):
+        node.state.update(read_only=0)
+        assert node.run("monitor") == RUNNING
+        assert node.state["semisync"] == 1 and node.log == ["PEER position", "SET GLOBAL rpl_semi_sync_master_enabled = 1"]
+
+    def test_probe_changes_nothing(self, node):
+        node.state.update(read_only=0)
+        assert node.run("monitor", interval=0) == RUNNING and node.log == []
+
+    @pytest.mark.parametrize("absence", [
+        {"dump_to": ""}, {"dump_to": "10.0.0.9"}, {"slaves": []}, {"slaves": [slave("zone0", "10.0.0.2")]}, {"peer_up": 0}])
+    def test_leaves_semisync_off_without_the_peer(self, node, absence):
+        node.state.update(read_only=0, **absence)
+        assert node.run("monitor") == RUNNING and node.state["semisync"] == 0
+        assert not any("SET GLOBAL" in line for line in node.log)
+
+    def test_dump_thread_of_a_fenced_peer_does_not_count(self, node):
+        node.members("alpha1")
+        node.state.update(read_only=0)
+        assert node.run("monitor") == RUNNING and node.state["semisync"] == 0 and node.log == []
+
+    def test_peer_that_never_acknowledges_would_block_every_commit(self, node):
+        node.state.update(read_only=0, clients=0)
+        assert node.run("monitor") == RUNNING and node.state["semisync"] == 0
+        assert "rpl_semi_sync_slave_enabled" in node.said
+
+
+class TestStart:
+    def test_drains_then_semisync_then_writable(self, node):
+        assert node.run("start") == RUNNING
+        assert node.log == ["PEER position", "SELECT MASTER_GTID_WAIT('0-2-9', 40)", "SELECT MASTER_GTID_WAIT('0-2-7', 40)", "PEER position",
+                            "SET GLOBAL rpl_semi_sync_master_enabled = 1", "SET GLOBAL read_only = 0"]
+
+    def test_dead_peer_costs_no_question_and_no_semisync(self, node):
+        node.members("alpha1")
+        node.state.update(slaves=[slave(Slave_IO_Running="Connecting", Last_IO_Errno=2003)])
+        assert node.run("start") == RUNNING
+        assert node.log == ["SELECT MASTER_GTID_WAIT('0-2-7', 40)", "SET GLOBAL read_only = 0"]
+
+    def test_member_with_a_dead_server_does_not_block_the_first_write(self, node):
+        node.state.update(peer_up=0)
+        assert node.run("start") == RUNNING and node.writable and node.state["semisync"] == 0
+
+    def test_twice_is_once(self, node):
+        node.run("start")
+        assert node.run("start") == RUNNING and node.log == []
+
+    def test_applies_what_was_received_when_the_thread_was_stopped_by_hand(self, node):
+        node.state.update(slaves=[slave(Slave_SQL_Running="No")])
+        assert node.run("start") == RUNNING and node.log[0] == "START SLAVE 'zone0-slave' SQL_THREAD"
+
+    def test_channel_of_the_federation_is_not_drained(self, node):
+        node.state.update(slaves=[slave(), slave("zone0", "10.0.9.9", Slave_SQL_Running="No", Last_SQL_Errno=1062)])
+        assert node.run("start") == RUNNING and node.writable
+
+    @pytest.mark.parametrize("trouble, members, says", [
+        ({"error": NOBODY}, "alpha1 alpha2", "MariaDB does not run here"),
+        ({"slaves": [slave(Slave_SQL_Running="No", Last_SQL_Errno=1950)]}, "alpha1", "channel zone0-slave has stopped with SQL error 1950"),
+        ({"slaves": [slave(Slave_IO_Running="No", Last_IO_Errno=1236)]}, "alpha1", "does not receive (IO thread stopped, error 1236)"),
+        ({"peer_read_only": 0}, "alpha1 alpha2", "10.0.0.2 still takes writes"),
+        ({"gtid_wait": -1}, "alpha1 alpha2", "the peer's position 0-2-9 was not reached within 40 s"),
+        ({"gtid_wait": -1}, "alpha1", "the relay log 0-2-7 was not reached within 40 s"),
+    ])
+    def test_refuses_where_rows_may_be_missing(self, node, trouble, members, says):
+        node.members(members)
+        node.state.update(trouble)
+        assert node.run("start") == ERROR
+        assert not node.writable and f"{says}" in node.said and "reason:" in node.said
+
+    def test_relay_log_that_is_never_read_ends_in_a_refusal(self, node):
+        node.state.update(slaves=[slave(Slave_SQL_State="Reading event from the relay log")])
+        assert node.run("start", drain_timeout=1) == ERROR
+        assert not node.writable and "has not read its relay log within 1 s" in node.said
+
+    def test_operators_reason_promotes_once(self, node):
+        node.members("alpha1")
+        node.state.update(slaves=[slave(Slave_SQL_Running="No", Last_SQL_Errno=1950)])
+        node.override.write_text("alpha2 burnt down\n")
+        assert node.run("start") == RUNNING and node.writable
+        assert "alpha2 burnt down" in node.said and not node.override.exists()
+        node.state.update(read_only=1)
+        assert node.run("start") == ERROR
+
+    def test_two_writers_cannot_be_overridden(self, node):
+        node.override.write_text("I want it\n")
+        node.state.update(peer_read_only=0)
+        assert node.run("start") == ERROR and not node.writable and node.override.exists()
+
+
+class TestStop:
+    def test_closes_before_semisync_goes_off(self, node):
+        node.state.update(read_only=0, semisync=1)
+        assert node.run("stop") == RUNNING
+        assert node.log == ["SET GLOBAL read_only = 1", "SET GLOBAL rpl_semi_sync_master_enabled = 0"]
+
+    def test_twice_is_once(self, node):
+        assert node.run("stop") == RUNNING and node.run("stop") == RUNNING and not node.writable
+
+    def test_server_that_is_down_is_stopped(self, node):
+        node.state.update(error=REFUSED)
+        assert node.run("stop") == RUNNING
+
+    def test_server_that_hangs_is_not_stopped(self, node):
+        node.state.update(error=FULL)
+        assert node.run("stop") == ERROR
+
+    def test_waiting_commits_lose_their_clients_before_they_are_released(self, node):
+        node.state.update(read_only=0, semisync=1, stuck=1)
+        assert node.run("stop", stop_wait=1) == RUNNING
+        assert node.log[:4] == ["(stuck) SET GLOBAL read_only = 1", "KILL CONNECTION 41", "KILL CONNECTION 42", "SET GLOBAL rpl_semi_sync_master_enabled = 0"]
+        assert not node.writable and node.state["semisync"] == 0
+
+
+class TestItself:
+    def test_metadata_is_complete(self, node):
+        assert node.run("meta-data") == 0
+        agent = ElementTree.fromstring(node.out)
+        text = (FILES / "mariadb-writer").read_text(encoding="utf-8")
+        assert {action.get("name") for action in agent.iter("action")} == {"start", "stop", "monitor", "validate-all", "meta-data"}
+        for parameter in agent.iter("parameter"):
+            default = parameter.find("content").get("default")
+            assert f': "${{OCF_RESKEY_{parameter.get("name")}:={default}}}"' in text, parameter.get("name")
+            assert parameter.find("longdesc").text and parameter.find("shortdesc").text
+
+    @pytest.mark.parametrize("value, expected", [("12", 0), ("ten", CONFIGURED), ("", 0)])
+    def test_parameters_are_checked(self, node, value, expected):
+        assert node.run("validate-all", drain_timeout=value) == expected
+
+    def test_unknown_action_is_unimplemented(self, node):
+        assert node.run("promote") == 3
+
+    def test_missing_client(self, node):
+        os.remove(node.place / "mariadb")
+        for tool in ("awk", "cat", "date", "dirname", "grep", "head", "sh", "sleep", "tail", "timeout", "tr"):
+            (node.place / tool).symlink_to(shutil.which(tool))
+        run = {"OCF_FUNCTIONS_DIR": str(node.place), "PATH": str(node.place)}
+        probe = subprocess.run(["sh", node.place / "agent", "monitor"], env=dict(run, OCF_RESKEY_CRM_meta_interval="0"), check=False)
+        start = subprocess.run(["sh", node.place / "agent", "start"], env=dict(run, OCF_RESKEY_CRM_meta_interval="0"), check=False)
+        assert probe.returncode == STOPPED and start.returncode == 5
+
+    @pytest.mark.skipif(not shutil.which("shellcheck"), reason="shellcheck is not installed")
+    @pytest.mark.parametrize("name", ["mariadb-writer", "fencing-alert", "standby-return"])
+    def test_shellcheck_has_nothing_to_say(self, name):
+        done = subprocess.run(["shellcheck", "-s", "sh", "-e", "SC1090,SC1091", FILES / name], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, textwrap.indent(done.stdout, "  ")
