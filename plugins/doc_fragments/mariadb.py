@@ -36,5 +36,5 @@ options:
     type: int
     default: 10
 requirements:
-  - PyMySQL on the managed host (python3-pymysql; the role M(constellation.opennebula.database#role) installs it)
+  - PyMySQL on the managed host (python3-pymysql; the role C(constellation.opennebula.database) installs it)
 """

@@ -50,7 +50,8 @@ from ..module_utils.core.converge import converge
 from ..module_utils.core.errors import CoreError, NotThere
 from ..module_utils.core.plan import Change, Plan
 
-PCSD, MEMBERS = "pcsd.service", ("corosync.service", "pacemaker.service")
+PCSD = "pcsd.service"
+MEMBERS = ("corosync.service", "pacemaker.service")
 READY = "running, started at boot"
 
 

@@ -83,9 +83,15 @@ def new_slave_pos(facts, position, domain):
     return gtid.with_domain(facts.current_pos or facts.slave_pos, domain, position)
 
 
+def _must_be_names(*names):
+    """Names become part of statements, so a strange one is our own mistake."""
+    if not all(_NAME.match(name) for name in names):
+        raise AssertionError(names)
+
+
 def place_steps(database, tables, existing):
     """Return the statements that put the staged tables into place; the RENAME is atomic over all of them."""
-    assert all(_NAME.match(name) for name in (database, *tables)), (database, tables)
+    _must_be_names(database, *tables)
     steps = [f"DROP TABLE {', '.join(f'`{database}`.`{table}`' for table in sorted(existing))}"] if existing else []
     return steps + ["RENAME TABLE " + ", ".join(f"`{STAGING}`.`{table}` TO `{database}`.`{table}`" for table in tables)]
 
@@ -116,7 +122,7 @@ def checksum_sql(database, table, columns):
     Each column is hashed by itself, so no value runs into the next and none exceeds max_allowed_packet. BIT_XOR over CRC32 is linear
     and misses changes; XOR over one half and a sum over the other half of an MD5 also sees doubled rows.
     """
-    assert all(_NAME.match(name) for name in (database, table)), (database, table)
+    _must_be_names(database, table)
     parts = ", ".join(f"IFNULL(MD5(`{column.replace('`', '``')}`), '-')" for column in sorted(columns)).replace("%", "%%")
     return (f"SELECT COUNT(*) AS n, COALESCE(HEX(BIT_XOR(CAST(CONV(SUBSTR(h, 1, 16), 16, 10) AS UNSIGNED))), '0') AS x, "
             f"COALESCE(SUM(CAST(CONV(SUBSTR(h, 17, 16), 16, 10) AS DECIMAL(20))), 0) AS s "

@@ -306,7 +306,8 @@ def _change(source, names, password):
         if creating or option.name in names:
             value = source.options()[option.name]
             if option.bare:
-                assert value in GTID_MODES, value
+                if value not in GTID_MODES:
+                    raise AssertionError(value)
                 parts.append(f"{option.keyword}={value}")
             else:
                 parts.append(f"{option.keyword}=%s")

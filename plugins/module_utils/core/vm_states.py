@@ -166,7 +166,8 @@ def is_settled(state_name):
 
 def under_way(failure_state):
     """Return the state that a ``…_FAILURE`` state failed in, and to which retry goes back: PROLOG_FAILURE → PROLOG."""
-    assert is_failure(failure_state), failure_state
+    if not is_failure(failure_state):
+        raise AssertionError(failure_state)
     return failure_state[:-len("_FAILURE")]
 
 
