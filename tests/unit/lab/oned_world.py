@@ -144,7 +144,9 @@ class World:
         return vm_id
 
     def put_domain(self, vm_id, host, state):
-        self.database.write(("INSERT INTO lab_domain (vmid, host, state) VALUES (%s, %s, %s) ON DUPLICATE KEY UPDATE state = VALUES(state)", vm_id, host, state))
+        self.database.write(
+            ("INSERT INTO lab_domain (vmid, host, state) VALUES (%s, %s, %s) ON DUPLICATE KEY UPDATE state = VALUES(state)", vm_id, host, state)
+        )
 
     def add_host(self, name):
         number = self.ok("one.host.allocate", name, "kvm", "kvm", 0)

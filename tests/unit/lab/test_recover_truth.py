@@ -138,6 +138,7 @@ def test_monitoring_does_what_was_recorded(world):
 # -- without the record
 
 
+@pytest.mark.skipif(MATRIX.exists(), reason="the recorded rows were played above")
 def test_engine_follows_the_table_for_every_state_and_operation(world):
     for state in truth.STATES:
         for operation in OPERATIONS:

@@ -174,6 +174,7 @@ class Bootstrap:
             market.find("MARKET_MAD").text = "one"
             market.append(body.new("MARKETPLACEAPPS"))
             market.append(pools.permissions("133"))
+            body.put(market, "PERMISSIONS/OWNER_A", 1)
             market.append(body.new("TEMPLATE", DESCRIPTION="OpenNebula Systems MarketPlace", MARKET_MAD="one"))
             self.pool("MARKETPLACE").insert(market, 0)
 

@@ -55,6 +55,7 @@ def main(arguments=None, root=None):
         machine.complain(str(problem))
         return FAILED
     finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
         lock.release()
 
 
@@ -76,6 +77,7 @@ class Daemon:
         self.stopped = threading.Event()
 
     def run(self):
+        signal.signal(signal.SIGTERM, lambda *_ignored: sys.exit(0))        # while starting: leave at once, the lock is given back
         self.announce()
         database = self.connect()
         Bootstrap(database, self.federation, self.places, self.log, self.config.number("PORT", 2633)).run()

@@ -25,7 +25,7 @@ class DatabaseError(Exception):
 class Database:
     """Ask with ``rows``, change with ``write``."""
 
-    def __init__(self, server, user, password, name, port=0, connections=6):
+    def __init__(self, server, user, password, name, port=0, connections=12):
         self.name = name
         self._where = {"user": user, "password": password, "database": name, "charset": "utf8mb4", "autocommit": True, "connect_timeout": 5}
         if server == "localhost":       # the client library's meaning of localhost: the socket

@@ -12,6 +12,7 @@ import heapq
 import itertools
 import threading
 import time
+import traceback
 
 from . import template
 from .hypervisor import DriverError
@@ -79,8 +80,8 @@ def fails(vm, state, group, failures):
 class Drivers:
     """One thread that lets time pass and hands answers to ``answered(vm_id, state, problem)``."""
 
-    def __init__(self, database, hypervisors, defaults, answered):
-        self.database, self.hypervisors, self.defaults, self.answered = database, hypervisors, defaults, answered
+    def __init__(self, database, hypervisors, defaults, answered, lost):
+        self.database, self.hypervisors, self.defaults, self.answered, self.lost = database, hypervisors, defaults, answered, lost
         self._due = []
         self._number = itertools.count()
         self._wake = threading.Condition()
@@ -130,4 +131,7 @@ class Drivers:
                 while not self._due or self._due[0][0] > time.monotonic():
                     self._wake.wait(self._due[0][0] - time.monotonic() if self._due else None)
                 _when, _number, vm_id, state, work = heapq.heappop(self._due)
-            self.answered(vm_id, state, work)
+            try:
+                self.answered(vm_id, state, work)
+            except Exception:                           # noqa: BLE001  other machines' answers still have to come
+                self.lost(f"The answer of {state} of VM {vm_id} is lost:\n{traceback.format_exc()}")

@@ -110,7 +110,7 @@ class Monitor:
         self._missing.pop(vm.id, None)
         body.put(vm.element, "LAST_POLL", machine.now())
         if not self.lifecycle.reported(vm, said):
-            self.lifecycle.vms.save(vm)
+            self.lifecycle.vms.seen(vm)
 
 
 class Scheduler:

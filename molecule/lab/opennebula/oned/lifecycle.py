@@ -30,7 +30,7 @@ class Lifecycle:
     def __init__(self, vms, hosts, hypervisors, files, log, defaults):
         self.vms, self.hosts, self.hypervisors, self.files, self.log = vms, hosts, hypervisors, files, log
         self.lock = threading.RLock()
-        self.drivers = Drivers(vms.database, hypervisors, defaults, self.answered)
+        self.drivers = Drivers(vms.database, hypervisors, defaults, self.answered, lambda text: log.error("VM", text))
 
     def load(self, vm_id):
         vm = self.vms.get(vm_id)

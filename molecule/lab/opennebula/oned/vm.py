@@ -112,6 +112,11 @@ class Vms:
     def next_id(self):
         return self.pool.next_id()
 
+    def seen(self, vm):
+        """Store that monitoring saw the machine: nothing but the body and when."""
+        self.database.write(("UPDATE vm_pool SET body = %s, last_poll = %s WHERE oid = %s", vm.dump(only_last=True),
+                             body.number(vm.element, "LAST_POLL"), vm.id))
+
     def save(self, vm, *more, created=False):
         """Store body and history in one transaction, with further statements."""
         element = vm.element
