@@ -419,7 +419,8 @@ def _prove(devices, cluster, verify_fencing):
                 if code not in (0, 2):
                     silent.append(f"{name} ({values['agent']} at {values['options'].get('ip', 'its device')}) does not answer for {node or 'its nodes'}: {_clean(said, values)}")
     if silent:
-        raise Problems("fencing cannot be relied on", silent, hint="Nothing was changed. Check address, account and password of the devices, and that this host reaches "
+        raise Problems("fencing cannot be relied on", silent,
+                       hint="Nothing was changed. Check address, account and password of the devices, and that this host reaches "
                                                                     "them (verify_fencing: others leaves out this host's own device).")
 
 
@@ -447,7 +448,8 @@ def _write(cluster, plan, clock):
         if cluster.patch(cluster.diff(text, new)):
             return
         clock.sleep(0.05 * (attempt + 1))
-    raise CoreError("the cluster's configuration kept moving", why=f"{ATTEMPTS} patches came too late", hint="Somebody else changes it; nothing was changed here. Run again.")
+    raise CoreError("the cluster's configuration kept moving", why=f"{ATTEMPTS} patches came too late",
+                    hint="Somebody else changes it; nothing was changed here. Run again.")
 
 
 PRIMITIVE = {
@@ -477,7 +479,8 @@ SPEC = {
         "colocations": _listed(("resource", "with", "score"), ("role", "with_role", "influence")),
         "orders": _listed(("first", "then"), ("kind", "symmetrical", "first_action", "then_action")),
         "tickets": _listed(("resource", "ticket"), ("role", "loss_policy")),
-        "alerts": _listed((), path={"type": "path", "required": True}, kinds={"type": "list", "elements": "str"}, options={"type": "dict"}, meta={"type": "dict"},
+        "alerts": _listed((), path={"type": "path", "required": True}, kinds={"type": "list", "elements": "str"}, options={"type": "dict"},
+                          meta={"type": "dict"},
                           recipients={"type": "list", "elements": "raw"}),
         "absent": {"type": "list", "elements": "str"}}},
     "secrets": {"type": "dict", "no_log": True},

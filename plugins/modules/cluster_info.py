@@ -108,7 +108,8 @@ from ..module_utils.adapters import pacemaker
 from ..module_utils.core import cib, cluster_members, cluster_status
 from ..module_utils.core.errors import NotThere
 
-NOTHING = {"quorate": False, "dc": None, "maintenance": False, "stonith_enabled": False, "nodes": [], "resources": [], "failed_actions": [], "fencing": [], "bans": []}
+NOTHING = {"quorate": False, "dc": None, "maintenance": False, "stonith_enabled": False, "nodes": [], "resources": [], "failed_actions": [], "fencing": [],
+           "bans": []}
 
 
 def look(params, cluster):

@@ -177,7 +177,8 @@ def candidate(master, database):
     """Return what one server of the master zone says, or why it says nothing."""
     try:
         row = master.rows(POSITIONS)[0]
-        return {"address": master.host, "server": master, "domain": int(row["domain"]), "read_only": int(row["read_only"]), "tables": sorted(present(master, database))}
+        return {"address": master.host, "server": master, "domain": int(row["domain"]), "read_only": int(row["read_only"]),
+                "tables": sorted(present(master, database))}
     except CoreError as error:
         return {"address": master.host, "error": error.why or str(error)}
 

@@ -109,7 +109,8 @@ def read(params, snapshot):
             coordinates = {one["Variable_name"].lower(): one["Value"] for one in server.rows("SHOW STATUS LIKE 'binlog_snapshot_%'")}
             binlog = ""
             if int(row["log_bin"]) and coordinates.get("binlog_snapshot_file"):
-                binlog = server.value("SELECT BINLOG_GTID_POS(%s, %s)", (coordinates["binlog_snapshot_file"], int(coordinates["binlog_snapshot_position"]))) or ""
+                binlog = server.value("SELECT BINLOG_GTID_POS(%s, %s)",
+                                      (coordinates["binlog_snapshot_file"], int(coordinates["binlog_snapshot_position"]))) or ""
             applied = server.rows("SELECT domain_id, server_id, seq_no FROM mysql.gtid_slave_pos")
             columns = {}
             for one in server.rows(COLUMNS, (database,)):
@@ -117,7 +118,8 @@ def read(params, snapshot):
             tables = {table: content(server, database, table, columns[table]) for table in wanted if table in columns}
     except NotThere as absent:
         return {"present": False, "why_absent": str(absent), "position": "", "tables": {}, "missing": list(wanted)}
-    return {"present": True, "position": federated.position_of(binlog, applied), "tables": tables, "missing": [table for table in wanted if table not in columns],
+    return {"present": True, "position": federated.position_of(binlog, applied), "tables": tables,
+            "missing": [table for table in wanted if table not in columns],
             "server_id": int(row["server_id"]), "gtid_domain_id": int(row["domain"]), "read_only": bool(int(row["read_only"]))}
 
 

@@ -83,7 +83,8 @@ def look(params):
     units = system.units(list(params["services"]) + list(CLUSTER_UNITS))
     return {
         "addresses": system.addresses(),
-        "units": {name: {"installed": unit["LoadState"] == "loaded", "active": unit["ActiveState"] == "active", "enabled": unit["UnitFileState"].startswith("enabled")}
+        "units": {name: {"installed": unit["LoadState"] == "loaded", "active": unit["ActiveState"] == "active",
+                         "enabled": unit["UnitFileState"].startswith("enabled")}
                   for name, unit in units.items()},
         "daemon": ask(params),
     }

@@ -29,7 +29,8 @@ UNITS = {"B": 1 / 1e6, "kB": 1e-3, "KB": 1e-3, "MB": 1, "GB": 1e3, "KiB": 1.024e
 def memory():
     """Return the megabytes that each of the lab's containers uses, page cache included (cgroup)."""
     name = os.environ.get("LAB_NAME") or "constellation"
-    text = subprocess.run(["podman", "stats", "--no-stream", "--format", "{{.Name}} {{.MemUsage}}"], stdout=subprocess.PIPE, check=True, encoding="utf-8").stdout
+    text = subprocess.run(["podman", "stats", "--no-stream", "--format", "{{.Name}} {{.MemUsage}}"], stdout=subprocess.PIPE, check=True,
+                          encoding="utf-8").stdout
     found = re.findall(rf"^{name}-(\w+) ([\d.]+)(\w+) /", text, flags=re.M)
     return {node: round(float(value) * UNITS[unit]) for node, value, unit in found}
 

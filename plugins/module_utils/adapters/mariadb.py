@@ -233,7 +233,8 @@ class Snapshot(Server):
 def _program(*names):
     found = next((path for path in map(shutil.which, names) if path), None)
     if found is None:
-        raise NotThere("cannot copy tables", "this host", f"the program {names[0]} is not installed", "Install mariadb-client (Debian, Ubuntu) or mariadb (EL).")
+        raise NotThere("cannot copy tables", "this host", f"the program {names[0]} is not installed",
+                       "Install mariadb-client (Debian, Ubuntu) or mariadb (EL).")
     return found
 
 

@@ -216,9 +216,11 @@ def read_session(path):
     try:
         session = pathlib.Path(path).read_text(encoding="utf-8").strip()
     except FileNotFoundError:
-        raise NotThere("OpenNebula's credentials are not there", path, "the file does not exist", "Install OpenNebula first, or name another auth_file.") from None
+        raise NotThere("OpenNebula's credentials are not there", path, "the file does not exist",
+                       "Install OpenNebula first, or name another auth_file.") from None
     except (OSError, UnicodeDecodeError) as error:
-        raise CoreError("cannot read OpenNebula's credentials", path, getattr(error, "strerror", None) or "it is not text", "Run this as root or oneadmin.") from None
+        raise CoreError("cannot read OpenNebula's credentials", path, getattr(error, "strerror", None) or "it is not text",
+                        "Run this as root or oneadmin.") from None
     if ":" not in session:
         raise CoreError("cannot use OpenNebula's credentials", path, "the file does not hold user:password")
     return session

@@ -19,10 +19,14 @@ from ..core.errors import CoreError, NotThere
 from . import system
 
 # include/crm/common/results.h of pacemaker 2.1
-EXIT = {1: "error", 2: "wrong parameter", 3: "not implemented", 4: "not permitted", 5: "not installed", 6: "not configured", 7: "not running", 64: "wrong usage",
-        65: "unusable data", 68: "unknown host", 69: "unavailable", 70: "internal error", 71: "operating system error", 76: "protocol error", 77: "not permitted",
-        78: "invalid configuration", 100: "fatal error", 102: "not connected to the cluster", 103: "older than what is there", 104: "digest differs", 105: "no such object",
-        106: "no quorum", 107: "unsafe", 108: "exists already", 109: "several match", 112: "cannot be determined", 113: "requirements not met", 124: "timed out",
+EXIT = {1: "error", 2: "wrong parameter", 3: "not implemented", 4: "not permitted", 5: "not installed", 6: "not configured", 7: "not running",
+        64: "wrong usage",
+        65: "unusable data", 68: "unknown host", 69: "unavailable", 70: "internal error", 71: "operating system error", 76: "protocol error",
+        77: "not permitted",
+        78: "invalid configuration", 100: "fatal error", 102: "not connected to the cluster", 103: "older than what is there", 104: "digest differs",
+        105: "no such object",
+        106: "no quorum", 107: "unsafe", 108: "exists already", 109: "several match", 112: "cannot be determined", 113: "requirements not met",
+        124: "timed out",
         127: "program is missing", 137: "killed"}
 MISSING, DISCONNECTED, INVALID, TIMED_OUT = 127, 102, 78, 124
 MOVED = (103, 104, 206)                                  # the configuration is not the one that the patch was made from
@@ -179,7 +183,8 @@ class Pacemaker:
         self._run(argv, f"cannot forget the failures of {resource or 'the resources'}", timeout_s=120)
 
     def restart(self, resource, timeout_s):
-        self._run(["crm_resource", "--restart", "--resource", resource, f"--timeout={timeout_s}s"], f"resource {resource} did not restart", timeout_s=timeout_s + 60,
+        self._run(["crm_resource", "--restart", "--resource", resource, f"--timeout={timeout_s}s"], f"resource {resource} did not restart",
+                  timeout_s=timeout_s + 60,
                   hint="Look at the journal of the service and at 'crm_mon -1r'.")
 
     # --- plumbing ------------------------------------------------------------------------------------------------------------------

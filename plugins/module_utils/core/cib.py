@@ -159,7 +159,8 @@ def _values(kind, entry, secrets, where, problems):
     if kind.tag == "clone":
         return {"member": entry["member"], "meta": _texts(entry.get("meta"))}
     if kind.tag == "alert":
-        problems += [f"{where}: there are no events '{one}'; use some of: {', '.join(_ALERT_KINDS)}" for one in entry.get("kinds") or [] if one not in _ALERT_KINDS]
+        problems += [f"{where}: there are no events '{one}'; use some of: {', '.join(_ALERT_KINDS)}" for one in entry.get("kinds") or []
+                     if one not in _ALERT_KINDS]
         recipients = [{"id": f"{entry['id']}-recipient-{cib_values.text(one)}", "value": cib_values.text(one)} if not isinstance(one, dict) else _texts(one)
                       for one in entry.get("recipients") or []]
         return {"path": entry["path"], "kinds": sorted(entry.get("kinds") or []), "options": _texts(entry.get("options")),
@@ -319,7 +320,8 @@ def _shown_pair(live, target, names):
     """Mask both sides; a secret that changes is seen to change."""
     old, new = masked(live, names), masked(target, names)
     if isinstance(live, dict) and isinstance(new, dict) and "options" in new:
-        options = {name: "(secret, changed)" if value == SECRET and name in live.get("options", {}) and live["options"][name] != target["options"][name] else value
+        options = {name: "(secret, changed)" if value == SECRET and name in live.get("options", {}) and live["options"][name] != target["options"][name]
+                   else value
                    for name, value in new["options"].items()}
         new = dict(new, options=options)
     return old, new

@@ -86,7 +86,8 @@ def plan(wanted, states, known_hosts):
         changes.append(Change("host authentication", wanted["cluster_name"], known_hosts or None, nodes, step=("authenticate", nodes)))
     if not having:
         _all_reachable(silent, "set up", wanted["cluster_name"])
-        changes.append(Change("cluster", wanted["cluster_name"], None, {"nodes": {name: ", ".join(wanted["nodes"][name]) for name in nodes}}, step=("setup", nodes)))
+        changes.append(Change("cluster", wanted["cluster_name"], None, {"nodes": {name: ", ".join(wanted["nodes"][name]) for name in nodes}},
+                              step=("setup", nodes)))
     lacking = [node for node in states if node not in having]
     if having and lacking:
         changes.append(Change("corosync.conf", ", ".join(lacking), None, "distributed", step=("distribute", lacking)))
@@ -106,7 +107,8 @@ def _who_starts(name, states, silent):
 
 def _all_reachable(silent, verb, name):
     if silent:
-        raise CoreError(f"cluster {name} cannot be {verb}", why=f"{', '.join(silent)} cannot be reached, and a pair starts only when both are there (wait_for_all)",
+        raise CoreError(f"cluster {name} cannot be {verb}",
+                        why=f"{', '.join(silent)} cannot be reached, and a pair starts only when both are there (wait_for_all)",
                         hint=f"Power {', '.join(silent)} on, or see the runbook for starting with one front-end.")
 
 

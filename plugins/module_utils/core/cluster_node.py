@@ -26,7 +26,8 @@ def plan(seen, node, state=None, cleanup=(), restart=()):
     for resource in cleanup:
         failures = [failure for failure in seen["failed_actions"] if failure["resource"] == resource and failure["node"] == node]
         if failures:
-            changes.append(Change("failures", resource, [f"{failure['task']}: {failure['code']}" for failure in failures], [], readable=False, step=("cleanup", resource)))
+            changes.append(Change("failures", resource, [f"{failure['task']}: {failure['code']}" for failure in failures], [], readable=False,
+                                  step=("cleanup", resource)))
     for resource in restart:
         if any(entry["id"] == resource and entry["active"] and node in entry["nodes"] for entry in seen["resources"]):
             changes.append(Change("resource", resource, "running", "restarted", readable=False, step=("restart", resource)))

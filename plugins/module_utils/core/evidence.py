@@ -143,7 +143,8 @@ def _operation(vm):
 
 
 def _vm(node):
-    records = [Record(_int(record, "SEQ"), record.findtext("HOSTNAME") or "", _int(record, "HID", -1), record.findtext("TM_MAD") or "", _int(record, "DS_ID", -1),
+    records = [Record(_int(record, "SEQ"), record.findtext("HOSTNAME") or "", _int(record, "HID", -1), record.findtext("TM_MAD") or "",
+                      _int(record, "DS_ID", -1),
                       _int(record, "ACTION"), {name: _int(record, name) for name in _TIMES if record.find(name) is not None})
                for record in node.iter("HISTORY")]
     last = records[-1] if records else None

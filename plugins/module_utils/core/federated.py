@@ -74,7 +74,8 @@ def check_position(facts, position, domain):
     """Refuse a position below what this server has binlogged in the domain: the next event would stop it with 1950."""
     own, new = gtid.sequence(facts.binlog_state, domain), gtid.sequence(position, domain)
     if new < own:
-        raise CoreError("refusing to seed the federated tables", why=f"the dump is at {position}, and this server's binary log already has sequence {own} of that domain",
+        raise CoreError("refusing to seed the federated tables",
+                        why=f"the dump is at {position}, and this server's binary log already has sequence {own} of that domain",
                         hint="Wait until the master zone has passed it, or rebuild this node from its peer.")
 
 
@@ -220,4 +221,5 @@ def checks(reports, master_nodes):
 
 def not_placed(tables):
     """Return the error for tables that the dump did not bring."""
-    return NotConverged("the dump did not bring all federated tables", why=f"missing: {', '.join(sorted(tables))}", hint="Run it again; nothing was put into place.")
+    return NotConverged("the dump did not bring all federated tables", why=f"missing: {', '.join(sorted(tables))}",
+                        hint="Run it again; nothing was put into place.")

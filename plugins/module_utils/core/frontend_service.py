@@ -23,7 +23,8 @@ def at_boot(row):
 
 def described(names, rows, owned):
     """Return one dictionary for each service."""
-    return [{"name": name, "installed": installed(rows[unit(name)]), "running": rows[unit(name)]["ActiveState"] in RUNNING, "at_boot": at_boot(rows[unit(name)]),
+    return [{"name": name, "installed": installed(rows[unit(name)]), "running": rows[unit(name)]["ActiveState"] in RUNNING,
+             "at_boot": at_boot(rows[unit(name)]),
              "clustered": name in owned} for name in names]
 
 
@@ -40,7 +41,8 @@ def plan(names, wanted_at_boot, rows, owned, changed_at, now, lenient):
         if not installed(row):
             if lenient:
                 continue
-            raise NotThere(f"service {name} is not installed", unit(name), "systemd knows no such unit", "Install its package, or take it out of zone_services.")
+            raise NotThere(f"service {name} is not installed", unit(name), "systemd knows no such unit",
+                           "Install its package, or take it out of zone_services.")
         if wanted_at_boot is not None and at_boot(row) != wanted_at_boot:
             verb = "enable" if wanted_at_boot else "disable"
             changes.append(Change("unit", name, row["UnitFileState"], verb + "d", step=("systemd", verb, unit(name))))

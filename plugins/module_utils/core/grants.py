@@ -178,7 +178,8 @@ def _alter(account, live):
                          step=(Step("ALTER USER %s@%s IDENTIFIED VIA unix_socket", (account.user, account.host)),))
     elif live["hash"] != account.hash or live["plugin"] != "mysql_native_password":
         yield Change("database_password", account.label, "old", "new", secret=True,
-                     step=(Step("ALTER USER %s@%s IDENTIFIED VIA mysql_native_password USING %s", (account.user, account.host, account.hash), (account.hash,)),))
+                     step=(Step("ALTER USER %s@%s IDENTIFIED VIA mysql_native_password USING %s", (account.user, account.host, account.hash), (account.hash,)),
+                           ))
     if live["tls"] != account.require_tls:
         yield Change("database_tls", account.label, live["tls"], account.require_tls,
                      step=(Step(f"ALTER USER %s@%s REQUIRE {'SSL' if account.require_tls else 'NONE'}", (account.user, account.host)),))

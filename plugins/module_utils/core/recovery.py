@@ -103,7 +103,8 @@ def _table():
         "PROLOG": (*lost, Row({}, FAILURE, "the copy of its disks was lost with the daemon; it can be made again from the images")),
         "EPILOG": (*lost, Row({}, FAILURE, "the clean-up of its disks was lost with the daemon; it can be done again")),
         "PROLOG_MIGRATE_UNKNOWN": (*lost, Row({"source": "running"}, REFUSE, "its domain still runs on the host that it should leave"),
-                                   Row({"source": UNKNOWN}, REFUSE, "it is not known whether its domain still runs on the host that it should leave"), *_moves(FAILURE)),
+                                   Row({"source": UNKNOWN}, REFUSE, "it is not known whether its domain still runs on the host that it should leave"),
+                                   *_moves(FAILURE)),
         "MIGRATE": (
             _BUSY, _WHEN,
             Row({"source": "running", "domain": "running"}, REFUSE, "its domain runs on both hosts: fence one of them"),
@@ -157,10 +158,12 @@ def _table():
     for state in _AGAIN:
         table[state] = (*lost, Row({}, FAILURE, "the operation was lost with the daemon; the VM is as before and the operation can be asked for again"))
     for state in _SNAPSHOTS:
-        table[state] = (*lost, Row({"snapshot": "present"}, SUCCESS, "the disk has the snapshot"), Row({"snapshot": "absent"}, FAILURE, "the disk does not have the snapshot"),
+        table[state] = (*lost, Row({"snapshot": "present"}, SUCCESS, "the disk has the snapshot"),
+                        Row({"snapshot": "absent"}, FAILURE, "the disk does not have the snapshot"),
                         Row({}, REFUSE, "it is not known whether the disk has the snapshot"))
     for state in _SNAPSHOT_DELETES:
-        table[state] = (*lost, Row({"snapshot": "absent"}, SUCCESS, "the snapshot is gone from the disk"), Row({"snapshot": "present"}, FAILURE, "the disk still has the snapshot"),
+        table[state] = (*lost, Row({"snapshot": "absent"}, SUCCESS, "the snapshot is gone from the disk"),
+                        Row({"snapshot": "present"}, FAILURE, "the disk still has the snapshot"),
                         Row({}, REFUSE, "it is not known whether the snapshot is gone from the disk"))
     for state in _REVERTS:
         table[state] = (_BUSY, Row({}, REFUSE, "nothing tells whether the disk was reverted"))

@@ -39,7 +39,8 @@ def look(api, host, options):
     if started is None:
         raise CoreError("cannot tell which VMs are stuck", why="no oned runs on this host, so it is not known when it started",
                         hint="Run this on the front-end that holds the zone's address.")
-    return evidence.Scene(now=host.now(), started=started, logs=host.logs_since(started), hosts=evidence.parse_hosts(api.host_pool()), transfers=host.transfers(),
+    return evidence.Scene(now=host.now(), started=started, logs=host.logs_since(started), hosts=evidence.parse_hosts(api.host_pool()),
+                          transfers=host.transfers(),
                           journal=host.journal(), transfer_settle_s=options.transfer_settle_s, monitoring_settle_s=options.monitoring_settle_s,
                           retry_failures=options.retry_failures)
 

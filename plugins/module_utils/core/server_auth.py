@@ -36,7 +36,8 @@ def plan(have, want, keep):
             continue
         other = now is None or now["content"] != file["content"]
         if now is not None and other and path.rpartition("/")[2] in keep:
-            raise CoreError("refusing to replace a key", path, "it differs from the one that is to be written, and the database may hold attributes that only it decrypts",
+            raise CoreError("refusing to replace a key", path,
+                            "it differs from the one that is to be written, and the database may hold attributes that only it decrypts",
                             "Copy the zone's own key to all of its front-ends, or remove this file if nothing was encrypted with it.")
         after = {name: file[name] for name in SHOWN}
         changes.append(Change("file", path, now and {name: now[name] for name in SHOWN}, dict(after, content="changed") if other else after))

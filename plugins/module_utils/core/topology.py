@@ -25,7 +25,8 @@ SERVICES = ("opennebula", "opennebula-sunstone", "opennebula-gate", "opennebula-
 ZONE_VARIABLES = ("zone_name", "zone_mode", "zone_id", "zone_vip", "zone_federation_vip", "zone_endpoint", "zone_vip_nic", "zone_laboratory", "zone_services")
 NODE_VARIABLES = ("node_address", "server_id", "fence")
 # "opennebula_topology" and its two companions are set by us; an inventory must not.
-GLOBAL_VARIABLES = ("opennebula_release", "opennebula_db_password", "opennebula_replication_password", "opennebula_oneadmin_password", "opennebula_hacluster_password")
+GLOBAL_VARIABLES = ("opennebula_release", "opennebula_db_password", "opennebula_replication_password", "opennebula_oneadmin_password",
+                    "opennebula_hacluster_password")
 DERIVED_VARIABLES = ("opennebula_topology", "opennebula_zone", "opennebula_node")
 SECRETS = ("opennebula_db_password", "opennebula_replication_password", "opennebula_oneadmin_password", "opennebula_hacluster_password")
 DELAYS = ("delay_s", "delay", "pcmk_delay_base")

@@ -78,7 +78,8 @@ def _units(zone, node, front):
     enabled = [name for name in zone["services"] + ["corosync", "pacemaker"] if front["units"].get(name, {}).get("enabled")]
     yield check("frontend", node, "systemd starts none of the cluster's services at boot", not enabled, f"enabled: {', '.join(enabled)}",
                 "Run site.yml; a service that starts by itself can run on both front-ends.")
-    yield check("frontend", node, "MariaDB starts at boot", front["units"]["mariadb"]["enabled"], "mariadb.service is not enabled", "Run site.yml with --tags database.")
+    yield check("frontend", node, "MariaDB starts at boot", front["units"]["mariadb"]["enabled"], "mariadb.service is not enabled",
+                "Run site.yml with --tags database.")
 
 
 def _cluster(topology, zone, seen):
@@ -94,7 +95,8 @@ def _cluster(topology, zone, seen):
     missing = [node for node in zone["nodes"] if node not in online]
     yield check("cluster", name, "all front-ends are online in the cluster", not missing, f"missing: {', '.join(missing)}",
                 "Power on and repair what was fenced, then rejoin.yml.")
-    yield check("cluster", name, "the cluster has quorum", view["quorate"], "it has none and starts nothing", "Start the missing front-end, or see the README on cold starts.")
+    yield check("cluster", name, "the cluster has quorum", view["quorate"], "it has none and starts nothing",
+                "Start the missing front-end, or see the README on cold starts.")
     failed = [f"{action['resource']} {action['task']} on {action['node']}: {action['reason'] or action['code']}" for action in view["failed_actions"]]
     yield check("cluster", name, "no action failed", not failed, "; ".join(failed), "Mend the cause, then 'pcs resource cleanup' on a front-end.")
     active = {resource["id"] for resource in view["resources"] if resource["active"] and not resource["failed"]}
@@ -136,7 +138,8 @@ def _writer(zone, seen, holder):
 def _replication(topology, node, report):
     target = node["name"]
     if report is None or not report.get("present"):
-        yield check("replication", target, "its MariaDB can be asked", None, (report or {}).get("why_absent") or "the front-end could not be asked", "systemctl status mariadb")
+        yield check("replication", target, "its MariaDB can be asked", None, (report or {}).get("why_absent") or "the front-end could not be asked",
+                    "systemctl status mariadb")
         return
     rows = {source["name"]: source for source in report["sources"]}
     wanted = []

@@ -141,7 +141,8 @@ def _may_allocate(have, zone):
 def _may_rename(have, found, name):
     other = next((known for known in have if known.name == name), None)
     if other is not None:
-        raise CoreError(f"refusing to rename zone {found.id} ({found.name}) to {name}", why=f"zone {other.id} has this name, and up to 5.4.9 the daemon would delete it",
+        raise CoreError(f"refusing to rename zone {found.id} ({found.name}) to {name}",
+                        why=f"zone {other.id} has this name, and up to 5.4.9 the daemon would delete it",
                         hint="Rename or delete the other zone first.")
 
 

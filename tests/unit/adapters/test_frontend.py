@@ -35,7 +35,8 @@ def test_start_of_the_daemon_is_read_from_its_process(root):
 
 
 def test_transfers_are_found_by_the_script_and_its_last_arguments(root):
-    process(root, 50, "bash", 5, "/bin/bash", "/var/lib/one/remotes/tm/ssh/clone", "fe:/var/lib/one/datastores/1/abc", "kvm1:/var/lib/one/datastores/0/42/disk.0", "42", "1")
+    process(root, 50, "bash", 5, "/bin/bash", "/var/lib/one/remotes/tm/ssh/clone", "fe:/var/lib/one/datastores/1/abc",
+            "kvm1:/var/lib/one/datastores/0/42/disk.0", "42", "1")
     process(root, 51, "bash", 5, "bash", "/var/lib/one/remotes/tm/ssh/mv", "a:/var/lib/one/datastores/0/43", "b:/var/lib/one/datastores/0/43/", "43", "0")
     process(root, 52, "vi", 5, "vi", "/etc/one/oned.conf", "99", "1")
     assert Frontend(root).transfers() == {42, 43}

@@ -106,7 +106,8 @@ def test_a_fault_is_a_refusal(serve):
         api.call("one.nosuch")
 
 
-@pytest.mark.parametrize("answer, words", [(b"<html>It works!</html>", "it is not XML-RPC"), (b"proxy", "HTTP 502"), ("hello", "does not begin with true or false")])
+@pytest.mark.parametrize("answer, words",
+                         [(b"<html>It works!</html>", "it is not XML-RPC"), (b"proxy", "HTTP 502"), ("hello", "does not begin with true or false")])
 def test_something_else_on_the_port_is_told(serve, answer, words):
     unused, api = serve(one__system__version=answer)
     with pytest.raises(CoreError, match=words) as caught:

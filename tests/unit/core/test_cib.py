@@ -190,7 +190,8 @@ def test_all_mistakes_of_a_description_are_told_together():
     with pytest.raises(Problems) as caught:
         cib.declared({"propertys": {}, "resources": [{"id": "a", "agent": "IPaddr2"}, {"id": "a", "agent": "systemd:x", "colour": "red"}, {"id": "b"}],
                       "fence_devices": [{"id": "f", "agent": "fence_x", "options": {"passwd": "x"}}],
-                      "locations": [{"id": "l", "resource": "a", "node": "n", "score": "much"}], "alerts": [{"id": "x", "path": "/x", "kinds": ["fence"]}], "absent": ["b"]}, {"nobody": {"p": "x"}})
+                      "locations": [{"id": "l", "resource": "a", "node": "n", "score": "much"}], "alerts": [{"id": "x", "path": "/x", "kinds": ["fence"]}],
+                      "absent": ["b"]}, {"nobody": {"p": "x"}})
     text = str(caught.value)
     for part in ("unknown key 'propertys'", "agent 'IPaddr2' is not written as", "unknown field 'colour'", "the id is used twice", "'agent' is missing",
                  "option 'passwd' is a secret", "score 'much'", "there are no events 'fence'", "secrets for 'nobody'", "declared and listed as absent"):

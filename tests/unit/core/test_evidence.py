@@ -52,7 +52,8 @@ def test_monitoring_counts_when_it_is_newer_than_the_daemon_and_the_host_is_well
 
 
 @pytest.mark.parametrize("state, last_poll, poll, domain", [
-    ("BOOT", 0, "", "absent"), ("BOOT_FAILURE", 0, "", "absent"), ("SHUTDOWN", 1050, "a", "running"), ("SHUTDOWN", 990, "a", "unknown"), ("SHUTDOWN", 1050, "", "unknown"),
+    ("BOOT", 0, "", "absent"), ("BOOT_FAILURE", 0, "", "absent"), ("SHUTDOWN", 1050, "a", "running"), ("SHUTDOWN", 990, "a", "unknown"),
+    ("SHUTDOWN", 1050, "", "unknown"),
     ("SAVE_SUSPEND", 1050, "a", "running"), ("SAVE_MIGRATE", 1050, "a", "unknown"), ("MIGRATE", 1050, "a", "unknown"), ("CLEANUP_RESUBMIT", 0, "", "unknown"),
 ])
 def test_what_monitoring_says_of_the_domain(state, last_poll, poll, domain):
@@ -61,8 +62,10 @@ def test_what_monitoring_says_of_the_domain(state, last_poll, poll, domain):
 
 @pytest.mark.parametrize("entry, asked, origin", [
     (None, False, "other"), (None, True, "asked"), ({"operation": "failure", "state": "PROLOG", "time": 1050}, False, "ours"),
-    ({"operation": "failure", "state": "BOOT", "time": 1050}, False, "other"), ({"operation": "retry", "state": "PROLOG_FAILURE", "time": 1050}, False, "spent"),
-    ({"operation": "retry", "state": "PROLOG_FAILURE", "time": 500}, False, "ours"), ({"operation": "retry", "state": "PROLOG_FAILURE", "time": 1050}, True, "asked"),
+    ({"operation": "failure", "state": "BOOT", "time": 1050}, False, "other"),
+    ({"operation": "retry", "state": "PROLOG_FAILURE", "time": 1050}, False, "spent"),
+    ({"operation": "retry", "state": "PROLOG_FAILURE", "time": 500}, False, "ours"),
+    ({"operation": "retry", "state": "PROLOG_FAILURE", "time": 1050}, True, "asked"),
 ])
 def test_whose_failure_it_is(entry, asked, origin):
     scene = SCENE._replace(journal={7: entry} if entry else {}, retry_failures=asked)
@@ -111,7 +114,8 @@ def test_recorded_failovers_began_before_the_restart(run):
     known = 0
     rows = json.loads((SHARED / f"failover/{run}.json").read_text())["rows"]
     for row in rows:
-        records = tuple(evidence.Record(int(h["SEQ"]), h["HOSTNAME"], 0, "dummy", 0, int(h["ACTION"]), {k: int(v) for k, v in h.items() if k in evidence._TIMES})
+        records = tuple(evidence.Record(int(h["SEQ"]), h["HOSTNAME"], 0, "dummy", 0, int(h["ACTION"]),
+                                        {k: int(v) for k, v in h.items() if k in evidence._TIMES})
                         for h in row["history_before"])
         machine = vm(row["before"])._replace(records=records)
         latest = max((time for record in records for time in record.times.values()), default=0)

@@ -62,7 +62,8 @@ REFUSED = [
 ]
 WARNED = [
     ('X = "a]]>b"\n', "cdata", (1, 7)), ("A = 1\nX = 2\r\n", "crlf", (2, 6)), ("A = 1\nX-= 2\n", "dropped", (2, 2)), ("X = # a\n", "dropped", (1, 5)),
-    ('X = "1";\n', "quotes", (1, 5)), ('X = "abc\n', "quotes", (1, 5)), ('X = "a\nY = "\n', "runaway", (1, 5)), ('A = "C:\\dir\\"\nB = 1\nC = "\n', "runaway", (1, 5)),
+    ('X = "1";\n', "quotes", (1, 5)), ('X = "abc\n', "quotes", (1, 5)), ('X = "a\nY = "\n', "runaway", (1, 5)),
+    ('A = "C:\\dir\\"\nB = 1\nC = "\n', "runaway", (1, 5)),
     ('X = [ A = "1",\n A = "2" ]\n', "duplicate", (2, 2)), ("X = a\0b\n", "nul", (1, 5)), ("X = [ ]\n", "empty", (1, 7)),
 ]
 
@@ -144,7 +145,8 @@ VNC_PORTS = [ START = 5900
 def test_commented_attributes_are_recognised_and_prose_is_not():
     document = oned_conf.parse(COMMENTED)
     found = [(commented.attribute.name, commented.attribute.value) for commented in document.commented]
-    assert found == [("MANAGER_TIMER", "15"), ("LISTEN", "a"), ("DB", {"BACKEND": "mysql", "PASSWD": "x"}), ("VM_MAD", {"NAME": "ec2", "ACTIONS": "a,\n        b"})]
+    assert found == [("MANAGER_TIMER", "15"), ("LISTEN", "a"), ("DB", {"BACKEND": "mysql", "PASSWD": "x"}),
+                     ("VM_MAD", {"NAME": "ec2", "ACTIONS": "a,\n        b"})]
     last = document.commented[-1]
     assert COMMENTED[last.start:last.end].count("\n") == len(last.marks) == 5 and all(COMMENTED[mark] == "#" for mark in last.marks)
 
@@ -165,7 +167,8 @@ def test_random_texts_round_trip_and_offsets_hold():
         accepted += 1
         assert document.render() == text and list(document.commented) is not None and document.warnings is not None
         for attribute in document.attributes:
-            for start, value, end in [(attribute.start, attribute.value_start, attribute.end)] + [(p.start, p.value_start, p.end) for p in attribute.pairs or ()]:
+            for start, value, end in [(attribute.start, attribute.value_start, attribute.end)] + [(p.start, p.value_start, p.end) for p in attribute.pairs
+                                                                                                  or ()]:
                 assert 0 <= start < value <= end <= len(text)
     assert accepted > 300
 

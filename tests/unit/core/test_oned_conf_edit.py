@@ -72,17 +72,20 @@ def edited(text, attributes=(), stanzas=(), release="5.0.2"):
 
 def lines_of_diff(before, after):
     import difflib
-    return [line for line in difflib.unified_diff(before.splitlines(), after.splitlines(), n=0, lineterm="") if line[:3] not in ("---", "+++") and line[0] != "@"]
+    return [line for line in difflib.unified_diff(before.splitlines(), after.splitlines(), n=0, lineterm="") if line[:3] not in ("---", "+++")
+            and line[0] != "@"]
 
 
 EDITS = [
     ("a plain attribute", dict(attributes=[{"name": "port", "value": 2634}]), ["-PORT = 2633", "+PORT = 2634"]),
-    ("the same value, spelled otherwise", dict(attributes=[{"name": "PORT", "value": "2633"}], stanzas=[{"section": "federation", "settings": {"mode": "standalone"}}]), []),
+    ("the same value, spelled otherwise",
+     dict(attributes=[{"name": "PORT", "value": "2633"}], stanzas=[{"section": "federation", "settings": {"mode": "standalone"}}]), []),
     ("a commented-out attribute, in place", dict(attributes=[{"name": "MANAGER_TIMER", "value": 30}]), ["-#MANAGER_TIMER = 15", "+MANAGER_TIMER = 30"]),
     ("an attribute goes into a comment", dict(attributes=[{"name": "PORT", "state": "commented"}]), ["-PORT = 2633", "+#PORT = 2633"]),
     ("an attribute goes away", dict(attributes=[{"name": "PORT", "state": "absent"}]), ["-PORT = 2633"]),
     ("an attribute that is not there", dict(attributes=[{"name": "X", "state": "absent"}, {"name": "X2", "state": "commented"}]), []),
-    ("a new attribute at the end", dict(attributes=[{"name": "X", "value": 'a "b" \\c'}, {"name": "Y", "value": True}]), ['+X = "a \\"b\\" \\c"', '+Y = "YES"']),
+    ("a new attribute at the end", dict(attributes=[{"name": "X", "value": 'a "b" \\c'}, {"name": "Y", "value": True}]),
+     ['+X = "a \\"b\\" \\c"', '+Y = "YES"']),
     ("a list gets what is missing", dict(attributes=[{"name": "VM_RESTRICTED_ATTR", "values": ["NIC/MAC", "RANK", "NEW"]}]),
      ["-#VM_RESTRICTED_ATTR = \"RANK\"", '+VM_RESTRICTED_ATTR = "RANK"', '+VM_RESTRICTED_ATTR = "NEW"']),
     ("an exclusive list loses the others", dict(attributes=[{"name": "VM_RESTRICTED_ATTR", "values": ["NIC/MAC"], "exclusive": True}]),
@@ -93,14 +96,17 @@ EDITS = [
       '-#      ARGUMENTS     = "-c -t 1 -r 0 ec2" ]', "+IM_MAD = [", '+      NAME          = "ec2",', '+      SUNSTONE_NAME = "Amazon EC2",',
       '+      EXECUTABLE    = "one_im_sh",', '+      ARGUMENTS     = "-c -t 2 -r 0 ec2" ]']),
     ("settings are added in the layout that is there", dict(stanzas=[{"section": "IM_MAD", "name": "kvm", "settings": {"THREADS": 0, "EXECUTABLE": "x"}}]),
-     ['-    EXECUTABLE = "one_im_ssh",', '-    ARGUMENTS  = "-r 3 -t 15 kvm" ]', '+    EXECUTABLE = "x",', '+    ARGUMENTS  = "-r 3 -t 15 kvm",', "+    THREADS    = 0 ]"]),
+     ['-    EXECUTABLE = "one_im_ssh",', '-    ARGUMENTS  = "-r 3 -t 15 kvm" ]', '+    EXECUTABLE = "x",', '+    ARGUMENTS  = "-r 3 -t 15 kvm",',
+      "+    THREADS    = 0 ]"]),
     ("a setting is taken away", dict(stanzas=[{"section": "FEDERATION", "settings": {"ZONE_ID": None}}]), ["-    ZONE_ID     = 0,"]),
     ("the last setting is taken away", dict(stanzas=[{"section": "LOG", "settings": {"DEBUG_LEVEL": None}}]),
      ['-  SYSTEM      = "file",', "-  DEBUG_LEVEL = 3", '+  SYSTEM      = "file"']),
     ("an exclusive stanza has nothing else", dict(stanzas=[{"section": "LOG", "settings": {"SYSTEM": "syslog"}, "exclusive": True}]),
      ['-  SYSTEM      = "file",', "-  DEBUG_LEVEL = 3", '+  SYSTEM      = "syslog"']),
-    ("the database stanza looks like the sample", dict(stanzas=[{"section": "DB", "settings": {"BACKEND": "mysql", "SERVER": "localhost", "PORT": 0, "DB_NAME": "opennebula"}}]),
-     ['-DB = [ BACKEND = "sqlite" ]', '+DB = [ BACKEND = "mysql",', '+       SERVER  = "localhost",', "+       PORT    = 0,", '+       DB_NAME = "opennebula" ]']),
+    ("the database stanza looks like the sample",
+     dict(stanzas=[{"section": "DB", "settings": {"BACKEND": "mysql", "SERVER": "localhost", "PORT": 0, "DB_NAME": "opennebula"}}]),
+     ['-DB = [ BACKEND = "sqlite" ]', '+DB = [ BACKEND = "mysql",', '+       SERVER  = "localhost",', "+       PORT    = 0,",
+      '+       DB_NAME = "opennebula" ]']),
     ("a new stanza comes behind its siblings", dict(stanzas=[{"section": "IM_MAD", "name": "one", "settings": {"EXECUTABLE": "one_im_sh"}}]),
      ["+", "+IM_MAD = [", '+    NAME       = "one",', '+    EXECUTABLE = "one_im_sh" ]']),
     ("a stanza goes into a comment", dict(stanzas=[{"section": "LOG", "state": "commented"}]),
@@ -143,7 +149,8 @@ def test_several_new_stanzas_keep_their_order():
     ('A = "x" # note', dict(attributes=[{"name": "A", "state": "commented"}]), None),
     ("X = [ a = 1 ]\n", dict(stanzas=[{"section": "X", "settings": {"B": 2}}]), "X = [ a = 1, b = 2 ]\n"),
     ('X=[A="1"]\n', dict(stanzas=[{"section": "X", "settings": {"B": 2}}]), 'X=[A="1", B=2]\n'),
-    ("X = [\n  A = 1, # one\n  B = 2 # two\n]\n", dict(stanzas=[{"section": "X", "settings": {"C": 3}}]), "X = [\n  A = 1, # one\n  B = 2, # two\n  C = 3\n]\n"),
+    ("X = [\n  A = 1, # one\n  B = 2 # two\n]\n", dict(stanzas=[{"section": "X", "settings": {"C": 3}}]),
+     "X = [\n  A = 1, # one\n  B = 2, # two\n  C = 3\n]\n"),
     ("X = [\n  A = 1, # one\n  B = 2 # two\n]\n", dict(stanzas=[{"section": "X", "settings": {"B": None}}]), "X = [\n  A = 1 # one\n]\n"),
     ("X = [\n  A = 1, # one\n  B = 2 # two\n]\n", dict(stanzas=[{"section": "X", "settings": {"A": None}}]), "X = [\n  B = 2 # two\n]\n"),
     ("X = [ A = 1 ]\n", dict(stanzas=[{"section": "X", "settings": {"B": 2}, "exclusive": True}]), "X = [\n    B = 2 ]\n"),
@@ -225,26 +232,32 @@ def _random_wanted(rng):
     attributes, stanzas = [], []
     for name in rng.sample(["A", "B", "PORT", "VM_RESTRICTED_ATTR"], rng.randrange(3)):
         many = name == "VM_RESTRICTED_ATTR"
-        value = {"values": rng.sample(["X", "Y/Z", "NIC/MAC", "a b"], rng.randrange(1, 4)), "exclusive": rng.random() < .5} if many else {"value": rng.choice([1, "x", 'q"q', ""])}
+        value = {"values": rng.sample(["X", "Y/Z", "NIC/MAC", "a b"], rng.randrange(1, 4)),
+                 "exclusive": rng.random() < .5} if many else {"value": rng.choice([1, "x", 'q"q', ""])}
         attributes.append(dict(value, name=name, state=rng.choice(["present"] * 3 + ["absent", "commented"])))
     for section, name in rng.sample([("S", None), ("M", "a"), ("M", "b"), ("M", "c")], rng.randrange(4)):
         settings = {key: rng.choice([None, 1, "x y", "z\nw"]) for key in rng.sample(["K1", "K2", "K3", "LONG_KEY"], rng.randrange(1, 4))}
-        stanzas.append(dict(section=section, name=name, settings=settings, exclusive=rng.random() < .3, state=rng.choice(["present"] * 3 + ["absent", "commented"])))
+        stanzas.append(dict(section=section, name=name, settings=settings, exclusive=rng.random() < .3,
+                            state=rng.choice(["present"] * 3 + ["absent", "commented"])))
     return attributes, stanzas
 
 
 def _random_document(rng):
     blank = lambda: rng.choice(["", " ", "\n", " \n  ", " # note\n", "\n# prose K1 = here\n  "])
-    pairs = lambda: rng.choice([[], ['NAME = "a"'], ['NAME="b"']]) + rng.sample(["K1 = 1", 'K2 = "x y"', "k3= z", 'K2 = "2"', 'LONG_KEY = "a\n  b"'], rng.randrange(1, 4))
+    pairs = lambda: rng.choice([[], ['NAME = "a"'], ['NAME="b"']]) + rng.sample(["K1 = 1", 'K2 = "x y"', "k3= z", 'K2 = "2"', 'LONG_KEY = "a\n  b"'],
+                                                                                rng.randrange(1, 4))
     out = []
     for unused in range(rng.randrange(6)):
         kind = rng.randrange(5)
         if kind == 0:
-            out.append(rng.choice(["A = 1", "B =\n", 'PORT = "x"', 'VM_RESTRICTED_ATTR = "X"', 'VM_RESTRICTED_ATTR = "NIC/MAC"']) + rng.choice([" ", "\n", " # c\n"]))
+            out.append(rng.choice(["A = 1", "B =\n", 'PORT = "x"', 'VM_RESTRICTED_ATTR = "X"', 'VM_RESTRICTED_ATTR = "NIC/MAC"'])
+                       + rng.choice([" ", "\n", " # c\n"]))
         elif kind == 1:
-            out.append(rng.choice(["\n", ""]) + rng.choice(["#A = 1\n", '# VM_RESTRICTED_ATTR = "Y/Z"\n', "# prose\n", '#M = [\n#  NAME = "c",\n#  K1 = 5 ]\n', "#S = [ K1 = 1,\n# K2 = 3\n# ]\n"]))
+            out.append(rng.choice(["\n", ""]) + rng.choice(["#A = 1\n", '# VM_RESTRICTED_ATTR = "Y/Z"\n', "# prose\n", '#M = [\n#  NAME = "c",\n#  K1 = 5 ]\n',
+                                                            "#S = [ K1 = 1,\n# K2 = 3\n# ]\n"]))
         else:
-            out.append(rng.choice("SM") + " = [" + rng.choice([" ", "\n  "]) + (blank() + "," + blank()).join(pairs()) + blank() + "]" + rng.choice([" ", "\n", " # c\n"]))
+            out.append(rng.choice("SM") + " = [" + rng.choice([" ", "\n  "]) + (blank() + "," + blank()).join(pairs()) + blank() + "]"
+                       + rng.choice([" ", "\n", " # c\n"]))
     return "".join(out)
 
 

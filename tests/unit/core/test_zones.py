@@ -34,16 +34,19 @@ def test_what_is_right_is_left_alone():
 
 
 def test_endpoint_of_the_first_zone_is_changed_by_id_and_its_name_is_kept():
-    assert plan({"id": 0, "endpoint": URL}) == [{"kind": "zone", "target": "OpenNebula", "before": {"id": 0, "name": "OpenNebula", "endpoint": "http://localhost:2633/RPC2"},
+    assert plan({"id": 0, "endpoint": URL}) == [{"kind": "zone", "target": "OpenNebula",
+                                                 "before": {"id": 0, "name": "OpenNebula", "endpoint": "http://localhost:2633/RPC2"},
                                                  "after": {"id": 0, "name": "OpenNebula", "endpoint": URL}}]
 
 
 def test_new_zones_are_created_in_the_order_of_their_ids():
-    assert [change["target"] for change in plan({"id": 102, "name": "delta", "endpoint": URL}, {"id": 101, "name": "gamma", "endpoint": URL})] == ["gamma", "delta"]
+    assert [change["target"]
+            for change in plan({"id": 102, "name": "delta", "endpoint": URL}, {"id": 101, "name": "gamma", "endpoint": URL})] == ["gamma", "delta"]
 
 
 @pytest.mark.parametrize("item, words", [
-    ({"id": 100, "name": "OpenNebula"}, r"refusing to rename zone 100 \(beta\) to OpenNebula: zone 0 has this name, and up to 5.4.9 the daemon would delete it"),
+    ({"id": 100, "name": "OpenNebula"},
+     r"refusing to rename zone 100 \(beta\) to OpenNebula: zone 0 has this name, and up to 5.4.9 the daemon would delete it"),
     ({"id": 101, "name": "beta", "endpoint": URL}, "zone beta has another id than wanted: it is zone 100, wanted 101. Set zone_id: 100"),
     ({"id": 100, "name": "OpenNebula", "endpoint": URL}, "refusing to rename"),
     ({"name": "new"}, "cannot create zone new: it does not exist and a new zone needs a name and an endpoint"),
@@ -80,9 +83,12 @@ def test_another_id_than_wanted_is_told_with_the_way_out():
 
 
 def test_a_topology_becomes_the_list_of_zones():
-    topology = {"zones": {"gamma": {"id": 101, "name": "gamma", "mode": "slave", "endpoint": "c"}, "alpha": {"id": 0, "name": "alpha", "mode": "master", "endpoint": "a"},
-                          "beta": {"id": 100, "name": "beta", "mode": "slave", "endpoint": "b"}, "solo": {"id": 0, "name": "solo", "mode": "standalone", "endpoint": "s"}}}
-    assert zones.of_topology(topology) == [{"id": 0, "endpoint": "a"}, {"id": 100, "name": "beta", "endpoint": "b"}, {"id": 101, "name": "gamma", "endpoint": "c"}]
+    topology = {"zones": {"gamma": {"id": 101, "name": "gamma", "mode": "slave", "endpoint": "c"},
+                          "alpha": {"id": 0, "name": "alpha", "mode": "master", "endpoint": "a"},
+                          "beta": {"id": 100, "name": "beta", "mode": "slave", "endpoint": "b"},
+                          "solo": {"id": 0, "name": "solo", "mode": "standalone", "endpoint": "s"}}}
+    assert zones.of_topology(topology) == [{"id": 0, "endpoint": "a"}, {"id": 100, "name": "beta", "endpoint": "b"},
+                                           {"id": 101, "name": "gamma", "endpoint": "c"}]
 
 
 def test_template_values_are_quoted():

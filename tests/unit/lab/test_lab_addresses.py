@@ -14,7 +14,8 @@ import addresses  # noqa: E402  pylint: disable=wrong-import-position
 
 
 def every_address(plan):
-    return [value for node in plan.nodes.values() for value in (node.address, node.fence_address, node.bmc, node.mac, node.fence_mac)] + list(plan.vips.values())
+    return [value for node in plan.nodes.values()
+            for value in (node.address, node.fence_address, node.bmc, node.mac, node.fence_mac)] + list(plan.vips.values())
 
 
 def test_plan_default_gives_the_addresses_of_the_inventory():

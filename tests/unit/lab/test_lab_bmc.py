@@ -56,7 +56,8 @@ def test_transcript_of_a_fencing_run_never_exceeds_one_read():
     assert "session stopped" in machine.say("exit")
 
 
-@pytest.mark.parametrize("command, verb", [("  Power   OFF hard ", "off"), ("power", "show"), ("help", None), ("", None), ("quit", "exit"), ("power offhard", None)])
+@pytest.mark.parametrize("command, verb",
+                         [("  Power   OFF hard ", "off"), ("power", "show"), ("help", None), ("", None), ("quit", "exit"), ("power offhard", None)])
 def test_verb_of_reads_what_people_type(command, verb):
     assert bmc.verb_of(command) == verb
 

@@ -16,7 +16,8 @@ WANT = {"unit": "mariadb", "sockets": ["mariadb.socket"], "config_files": [FILE]
 class FakeSystemd:
     def __init__(self, installed=True, pacemaker="inactive", deaf=False):
         self.rows, self.steps, self.deaf, self.now = {}, [], deaf, 200.0
-        self._unit("mariadb.service", installed, ActiveState="active", UnitFileState="enabled", NeedDaemonReload="yes", ExecMainStartTimestampMonotonic="100000000")
+        self._unit("mariadb.service", installed, ActiveState="active", UnitFileState="enabled", NeedDaemonReload="yes",
+                   ExecMainStartTimestampMonotonic="100000000")
         self._unit("mariadb.socket", installed, UnitFileState="disabled")
         self._unit("corosync.service", installed)
         self._unit("pacemaker.service", installed, ActiveState=pacemaker)

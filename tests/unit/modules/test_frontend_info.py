@@ -51,7 +51,8 @@ def world(monkeypatch, tmp_path):
 
 def test_answering_daemon_gives_version_and_zones(world):
     seen = world(Daemon())
-    assert seen["daemon"] == {"endpoint": "http://x/RPC2", "answers": True, "version": "5.0.2", "why": "", "zones": [{"id": 0, "name": "OpenNebula", "endpoint": "http://a/RPC2"}]}
+    assert seen["daemon"] == {"endpoint": "http://x/RPC2", "answers": True, "version": "5.0.2", "why": "",
+                              "zones": [{"id": 0, "name": "OpenNebula", "endpoint": "http://a/RPC2"}]}
     assert seen["units"]["opennebula"] == {"installed": True, "active": True, "enabled": False}
     assert set(seen["units"]) == {"opennebula", "corosync", "pacemaker", "pcsd", "mariadb"}
     assert "CANARY" not in json.dumps(seen)

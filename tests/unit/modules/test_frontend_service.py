@@ -26,7 +26,8 @@ class FakeHost:
         rows = {}
         for name in names:
             active = self.clustered if name == "pacemaker.service" else self.running and name == "opennebula.service"
-            rows[name] = {"Id": name, "LoadState": "loaded" if self.installed or name == "pacemaker.service" else "not-found", "ActiveState": "active" if active else "inactive",
+            rows[name] = {"Id": name, "LoadState": "loaded" if self.installed or name == "pacemaker.service" else "not-found",
+                          "ActiveState": "active" if active else "inactive",
                           "UnitFileState": "enabled" if self.enabled.get(name) and self.installed else "disabled", "NeedDaemonReload": "no",
                           "ExecMainStartTimestampMonotonic": str(int(self.started * 1e6)) if active else "0"}
         return rows
@@ -74,7 +75,8 @@ def test_check_mode_foresees_what_a_run_does_and_a_second_run_changes_nothing(op
     assert foreseen.changed and fake.did == []
     done = frontend_service.ensure(params(**options), fake, fake, False)
     assert done.plan.as_list() == foreseen.plan.as_list() and fake.did == did
-    assert not frontend_service.ensure(params(**options), fake, fake, True).changed and not frontend_service.ensure(params(**options), fake, fake, False).changed
+    assert not frontend_service.ensure(params(**options), fake, fake,
+                                       True).changed and not frontend_service.ensure(params(**options), fake, fake, False).changed
     assert fake.did == did
 
 

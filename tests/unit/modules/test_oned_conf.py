@@ -134,4 +134,5 @@ def test_a_file_that_the_daemon_refuses_is_not_touched():
 
 def test_warnings_about_what_the_daemon_swallows():
     outcome = oned_conf.ensure(params(), FakeStore(b'PORT = "1";\n'), True)
-    assert not outcome.changed and outcome.plan.warnings == ("/etc/one/oned.conf:1:8: something is glued to the quoted value, its quotes are part of the value",)
+    assert not outcome.changed and outcome.plan.warnings == ("/etc/one/oned.conf:1:8: something is glued to the quoted value, its quotes are part of the value",
+                                                             )

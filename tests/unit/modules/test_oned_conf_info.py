@@ -45,7 +45,8 @@ def test_info_returns_what_the_daemon_loads_without_secrets(conf):
     assert found == {
         "exists": True,
         "attributes": [{"name": "PORT", "value": "2633"}, {"name": "VM_RESTRICTED_ATTR", "values": ["RANK", "NIC/MAC"]}],
-        "stanzas": [{"section": "DB", "settings": {"BACKEND": "mysql"}}, {"section": "IM_MAD", "name": "kvm", "settings": {"NAME": "kvm", "EXECUTABLE": "one_im_ssh"}}],
+        "stanzas": [{"section": "DB", "settings": {"BACKEND": "mysql"}},
+                    {"section": "IM_MAD", "name": "kvm", "settings": {"NAME": "kvm", "EXECUTABLE": "one_im_ssh"}}],
         "commented": ["MANAGER_TIMER", "IM_MAD ec2"],
         "swallowed": [{"kind": "crlf", "line": 1, "column": 13,
                        "text": "1 line ending in CR LF: the daemon takes the CR as part of the value, quotes included"}],

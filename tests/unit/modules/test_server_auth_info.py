@@ -33,7 +33,8 @@ def test_info_lists_and_reveals_only_when_told(tmp_path):
 def test_what_info_reveals_changes_nothing_where_it_came_from(tmp_path):
     tree = a_front_end(tmp_path)
     file = tree.read("/one/one_key")
-    options = {"directory": "/one", "files": server_auth_info.read(params(reveal=True), tree)["contents"], "keep": ["one_key"], "owner": file["owner"], "group": file["group"]}
+    options = {"directory": "/one", "files": server_auth_info.read(params(reveal=True), tree)["contents"], "keep": ["one_key"], "owner": file["owner"],
+               "group": file["group"]}
     assert not server_auth.ensure(options, tree, False).changed
 
 

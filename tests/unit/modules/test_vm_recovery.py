@@ -31,8 +31,10 @@ def results(outcome):
 def mixed():
     return World(
         Machine(1, "PROLOG"), Machine(2, "BOOT"), Machine(3, "BOOT", runs=True), Machine(4, "EPILOG"), Machine(5, "RUNNING", runs=True),
-        Machine(6, "MIGRATE"), Machine(7, "SHUTDOWN_POWEROFF", runs=True), Machine(8, "SHUTDOWN_POWEROFF"), Machine(9, "PROLOG_FAILURE"), Machine(10, "SAVE_SUSPEND", runs=True),
-        Machine(11, "EPILOG_STOP"), Machine(12, "EPILOG_STOP", tm_mad="qcow2"), Machine(13, "HOTPLUG", action=21, runs=True), Machine(14, "HOTPLUG", action=22, runs=True),
+        Machine(6, "MIGRATE"), Machine(7, "SHUTDOWN_POWEROFF", runs=True), Machine(8, "SHUTDOWN_POWEROFF"), Machine(9, "PROLOG_FAILURE"),
+        Machine(10, "SAVE_SUSPEND", runs=True),
+        Machine(11, "EPILOG_STOP"), Machine(12, "EPILOG_STOP", tm_mad="qcow2"), Machine(13, "HOTPLUG", action=21, runs=True),
+        Machine(14, "HOTPLUG", action=22, runs=True),
         Machine(15, "PROLOG", began=1050), Machine(16, "DONE"))
 
 
@@ -42,12 +44,14 @@ def test_every_stuck_vm_is_brought_where_an_administrator_would_bring_it():
     assert {number: machine.state for number, machine in world.machines.items()} == {
         1: "RUNNING", 2: "RUNNING", 3: "RUNNING", 4: "DONE", 5: "RUNNING", 6: "MIGRATE", 7: "RUNNING", 8: "POWEROFF", 9: "PROLOG_FAILURE", 10: "RUNNING",
         11: "EPILOG_STOP", 12: "STOPPED", 13: "HOTPLUG", 14: "RUNNING", 15: "PROLOG", 16: "DONE"}
-    assert results(outcome) == {1: "recovered", 2: "recovered", 3: "resolved", 4: "recovered", 6: "refused", 7: "recovered", 8: "resolved", 9: "left", 10: "recovered",
+    assert results(outcome) == {1: "recovered", 2: "recovered", 3: "resolved", 4: "recovered", 6: "refused", 7: "recovered", 8: "resolved", 9: "left",
+                                10: "recovered",
                                 11: "refused", 12: "recovered", 13: "refused", 14: "recovered", 15: "waiting"}
     assert outcome.results["left"] == [6, 11, 13]
     assert [machine.starts for machine in world.machines.values() if machine.id in (1, 2, 3)] == [1, 1, 0]
     audit = next(vm for vm in outcome.results["vms"] if vm["id"] == 1)
-    assert [(call["operation"], call["state"]) for call in audit["calls"]] == [("failure", "PROLOG"), ("retry", "PROLOG_FAILURE")] and audit["state_after"] == "RUNNING"
+    assert [(call["operation"], call["state"]) for call in audit["calls"]] == [("failure", "PROLOG"),
+                                                                               ("retry", "PROLOG_FAILURE")] and audit["state_after"] == "RUNNING"
     assert [(note["vm"], note["operation"]) for note in world.notes] == [(number, operation) for number, operation, unused in world.calls]
 
 
@@ -74,7 +78,8 @@ def test_the_plan_tells_every_vm_with_its_reason_and_calls_nothing():
     world = mixed()
     told = plan(world)
     assert told["answers"] and world.calls == [] and told["stuck"] == [1, 2, 3, 4, 6, 7, 8, 10, 11, 12, 13, 14]
-    assert {vm["id"]: vm["action"] for vm in told["vms"]} == {1: "failure", 2: "wait", 3: "wait", 4: "failure", 6: "refuse", 7: "wait", 8: "wait", 9: "leave", 10: "refuse",
+    assert {vm["id"]: vm["action"] for vm in told["vms"]} == {1: "failure", 2: "wait", 3: "wait", 4: "failure", 6: "refuse", 7: "wait", 8: "wait", 9: "leave",
+                                                              10: "refuse",
                                                               11: "refuse", 12: "failure", 13: "refuse", 14: "failure", 15: "wait"}
     assert told["vms"][0]["leads_to"] == "RUNNING" and told["vms"][0]["evidence"] == {"began": "before", "transfer": "none"}
     assert plan(world, vms=[4])["stuck"] == [4]
@@ -172,7 +177,8 @@ def test_without_a_daemon_check_mode_is_quiet_and_a_run_fails():
     assert not vm_recovery.ensure(PARAMS, nobody, world, True).changed
     with pytest.raises(NotThere):
         vm_recovery.ensure(PARAMS, nobody, world, False)
-    assert vm_recovery_info.read(PARAMS, nobody, world) == {"answers": False, "reason": "OpenNebula does not answer at here: Connection refused.", "vms": [], "stuck": []}
+    assert vm_recovery_info.read(PARAMS, nobody, world) == {"answers": False, "reason": "OpenNebula does not answer at here: Connection refused.", "vms": [],
+                                                            "stuck": []}
 
 
 def test_without_the_daemons_process_nothing_is_decided():

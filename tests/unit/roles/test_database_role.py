@@ -46,10 +46,12 @@ def settings(text):
 
 # What the experiments proved; a change of any of them loses data or hides that it was lost.
 RULES = {
-    "gtid_strict_mode": "1", "log-bin": "mysql-bin", "relay-log": "mysql-relay", "binlog-do-db": "opennebula", "binlog_format": "ROW", "binlog_row_image": "FULL",
+    "gtid_strict_mode": "1", "log-bin": "mysql-bin", "relay-log": "mysql-relay", "binlog-do-db": "opennebula", "binlog_format": "ROW",
+    "binlog_row_image": "FULL",
     "log_slave_updates": "1", "sync_binlog": "1", "innodb_flush_log_at_trx_commit": "1", "relay_log_recovery": "1", "slave_net_timeout": "10", "read_only": "1",
     "skip-name-resolve": "1", "init-rpl-role": "SLAVE", "rpl_semi_sync_slave_enabled": "1", "rpl_semi_sync_master_enabled": "0", "slave_skip_errors": "OFF",
-    "rpl_semi_sync_master_wait_point": "AFTER_SYNC", "rpl_semi_sync_master_timeout": "30000", "binlog_expire_logs_seconds": "864000", "slave_exec_mode": "STRICT",
+    "rpl_semi_sync_master_wait_point": "AFTER_SYNC", "rpl_semi_sync_master_timeout": "30000", "binlog_expire_logs_seconds": "864000",
+    "slave_exec_mode": "STRICT",
 }
 
 
