@@ -507,7 +507,7 @@ def health(rows, variables, wanted, settings=None, targets=None, undeclared="red
     if undeclared:
         verdicts += [Verdict(undeclared, f"source {name}", "is not declared", f"towards {live[name].get('Master_Host')}",
                              "Remove it with replication_source state: absent, or declare it.") for name in sorted(set(live) - {s.name for s in wanted})]
-    return verdicts + _settings_health(variables, settings or {})
+    return verdicts + list(_settings_health(variables, settings or {}))
 
 
 def _source_health(source, row, target):

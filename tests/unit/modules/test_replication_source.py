@@ -1,0 +1,233 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""replication_source and its reading twin against a server that behaves."""
+import importlib.util
+import json
+import pathlib
+
+import pytest
+from ansible_collections.constellation.opennebula.plugins.module_utils.core.errors import CoreError, NotConverged, NotThere, Problems
+from ansible_collections.constellation.opennebula.plugins.modules import replication_info, replication_source
+
+_spec = importlib.util.spec_from_file_location("mariadb_fakes", pathlib.Path(__file__).with_name("mariadb_fakes.py"))
+fakes = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(fakes)
+
+SECRET = "CANARY-9f2c"
+TABLES = ["opennebula.acl", "opennebula.user_pool"]
+PEER, VIP = ("10.90.1.12", 3306), ("10.90.1.101", 3306)
+
+
+def params(sources, **common):
+    defaults = {"port": 3306, "user": "repl", "password": SECRET, "update_password": "on_create", "connect_retry_s": 2, "heartbeat_s": 5.0, "delay_s": 0,
+                "use_gtid": "slave_pos", "ssl": False, "ssl_ca": "", "ssl_cert": "", "ssl_key": "", "ssl_verify": True, "state": "started", "exclusive": False,
+                "wait_for": "running", "wait_timeout_s": 10}
+    return dict(defaults, sources=sources, **common)
+
+
+def pair(**more):
+    return [dict({"name": "zone0-slave", "host": PEER[0]}, **more)]
+
+
+def federation(**more):
+    return [dict({"name": "zone0", "host": VIP[0], "do_tables": TABLES}, **more)]
+
+
+def result(outcome):
+    return outcome.as_result()
+
+
+def ensure(wanted, server, check=False):
+    return replication_source.ensure(wanted, server, check)
+
+
+@pytest.fixture
+def server():
+    return fakes.FakeServer({PEER: SECRET, VIP: SECRET}, cnf={"zone0": TABLES})
+
+
+def test_new_source_is_predicted_made_once_and_never_again(server):
+    wanted = params(pair() + federation())
+    predicted = ensure(wanted, server, check=True)
+    assert predicted.changed and server.writes == []
+    done = ensure(wanted, server)
+    assert result(done)["changes"] == result(predicted)["changes"]
+    assert [entry["io"] for entry in done.results["status"]] == ["Yes", "Yes"]
+    server.writes.clear()
+    assert not ensure(wanted, server, True).changed and not ensure(wanted, server).changed
+    assert server.writes == [], "a source that is right is not touched"
+    assert SECRET not in json.dumps([result(predicted), result(done)])
+    assert server.secrets == [SECRET, SECRET], "the statement with the password is marked as secret"
+
+
+def test_every_option_is_written_explicitly(server):
+    ensure(params(pair()), server)
+    sql = server.writes[0][0]
+    for word in ("MASTER_HOST", "MASTER_PORT", "MASTER_USE_GTID=slave_pos", "MASTER_SSL=", "MASTER_SSL_VERIFY_SERVER_CERT", "MASTER_HEARTBEAT_PERIOD", "MASTER_DELAY"):
+        assert word in sql
+    assert SECRET not in sql
+
+
+def test_one_option_changes_and_only_it_is_written(server):
+    ensure(params(pair()), server)
+    server.writes.clear()
+    done = ensure(params(pair(connect_retry_s=7)), server)
+    assert result(done)["changes"] == [{"kind": "source", "target": "zone0-slave", "before": {"connect_retry_s": 2}, "after": {"connect_retry_s": 7}}]
+    assert [sql.split()[0] for sql, dummy in server.writes] == ["STOP", "CHANGE", "START"]
+    assert "MASTER_HOST" not in server.writes[1][0], "naming the host starts file positions anew"
+
+
+@pytest.mark.parametrize(("state", "verbs"), [("stopped", ["STOP"]), ("absent", ["STOP", "RESET"])])
+def test_stop_and_removal_are_what_was_asked_for(server, state, verbs):
+    ensure(params(pair()), server)
+    server.writes.clear()
+    assert ensure(params(pair(), state=state), server).changed
+    assert [sql.split()[0] for sql, dummy in server.writes] == verbs
+    assert not ensure(params(pair(), state=state), server).changed
+
+
+def test_undeclared_sources_stay_unless_exclusive(server):
+    ensure(params(pair() + federation()), server)
+    assert not ensure(params(pair()), server).changed
+    done = ensure(params(pair(), exclusive=True), server)
+    assert [change["target"] for change in result(done)["changes"]] == ["zone0"] and list(server.connections) == ["zone0-slave"]
+
+
+def test_source_without_its_live_filter_is_refused_and_not_left_behind(server):
+    server.cnf = {"Zone0": TABLES}      # the prefix in the file is misspelt: silently no filter
+    with pytest.raises(CoreError, match="refusing to start source zone0.*it would replicate every table"):
+        ensure(params(federation()), server)
+    assert server.connections == {}, "a restarted server would start it"
+
+
+def test_running_source_that_lost_its_filter_shows_as_drift_and_is_refused(server):
+    ensure(params(federation()), server)
+    server.connections["zone0"]["Replicate_Do_Table"] = "opennebula.acl"
+    predicted = ensure(params(federation()), server, check=True)
+    assert [change["kind"] for change in result(predicted)["changes"]] == ["source_filter"]
+    with pytest.raises(CoreError, match="live table filter has 1 tables"):
+        ensure(params(federation()), server)
+
+
+def test_other_spelling_of_an_existing_name_is_refused(server):
+    ensure(params(pair()), server)
+    with pytest.raises(CoreError, match="differ only in upper and lower case"):
+        ensure(params([{"name": "ZONE0-slave", "host": PEER[0]}]), server)
+
+
+def test_address_that_is_not_up_yet_is_accepted_only_when_asked_for(server):
+    del server.network[VIP]
+    assert ensure(params(federation(), wait_for="connecting"), server).changed
+    assert not ensure(params(federation(), wait_for="connecting"), server).changed
+    with pytest.raises(CoreError, match="error 2003.*nobody answers"):
+        ensure(params(federation()), server)
+
+
+def test_wrong_password_names_source_server_error_and_remedy_and_is_healed_by_the_right_one(server):
+    with pytest.raises(CoreError) as wrong:
+        ensure(params(pair(), password="CANARY-wrong"), server)
+    text = str(wrong.value)
+    assert "zone0-slave" in text and "10.90.1.12:3306" in text and "1045" in text and "database_access" in text and "CANARY" not in text
+    done = ensure(params(pair()), server)
+    assert [change["kind"] for change in result(done)["changes"]] == ["source_password"]
+    assert not ensure(params(pair()), server).changed
+
+
+def test_refusal_of_yesterday_is_not_believed(server):
+    ensure(params(pair()), server)
+    server.connections["zone0-slave"].update(Slave_IO_Running="Connecting", Last_IO_Errno=1130, Last_IO_Error="Host is not allowed", next_try=1.5)
+    assert not ensure(params(pair()), server).changed      # the server's next attempt succeeds
+
+
+@pytest.mark.parametrize("errno", [1597, 1593, 1045, 1130, 2026])
+def test_lasting_errors_fail_at_once_with_their_remedy(server, errno):
+    server.network[PEER] = errno
+    with pytest.raises(CoreError, match=str(errno)) as error:
+        ensure(params(pair(), wait_timeout_s=600), server)
+    assert error.value.hint and error.value.data["errno"] == errno and server.now < 10
+
+
+def test_hole_in_the_peers_log_is_healed_by_stop_and_start(server):
+    ensure(params(pair()), server)
+    server.connections["zone0-slave"].update(Slave_IO_Running="No", Last_IO_Errno=1236, Last_IO_Error="The binlog on the master is missing the GTID 0-1-46 requested")
+    server.writes.clear()
+    done = ensure(params(pair()), server)
+    assert result(done)["changes"][0]["before"] == "IO=No SQL=Yes (error IO 1236)"
+    assert [sql for sql, dummy in server.writes] == ["STOP SLAVE %s", "START SLAVE %s"], "START alone asks for the old position again"
+
+
+def test_neighbour_broken_by_a_stop_is_started_again(server):
+    ensure(params(pair() + federation()), server)
+    server.connections["zone0"].update(Slave_IO_Running="No", Last_IO_Errno=1595, Last_IO_Error="could not queue event from master")
+    ensure(params(pair()), server)
+    assert server.slaves()[1]["Slave_IO_Running"] == "Yes"
+
+
+def test_stopping_one_source_renews_the_others_when_semi_sync_is_on(server):
+    ensure(params(pair() + federation()), server)
+    server.semi_sync = True
+    server.writes.clear()
+    ensure(params(pair(), state="stopped"), server)
+    assert server.writes[1:] == [("STOP SLAVE %s IO_THREAD", ("zone0",)), ("START SLAVE %s IO_THREAD", ("zone0",))]
+
+
+def test_sql_thread_with_an_error_is_started_again_but_never_skipped(server):
+    ensure(params(pair()), server)
+    server.connections["zone0-slave"].update(Slave_SQL_Running="No", Last_SQL_Errno=1062, Last_SQL_Error="Duplicate entry '100'")
+    server.writes.clear()
+    ensure(params(pair()), server, check=True)
+    ensure(params(pair()), server)
+    assert not any("skip" in sql.lower() for sql, dummy in server.writes)
+
+
+def test_update_password_always_is_a_change_that_cannot_be_read_back(server):
+    ensure(params(pair()), server)
+    done = ensure(params(pair(), update_password="always"), server)
+    assert result(done)["changes"] == [{"kind": "source_password", "target": "zone0-slave", "before": "(secret)", "after": "(secret)"}]
+
+
+def test_host_without_mariadb_predicts_everything_and_fails_for_real():
+    bare = fakes.FakeServer(absent=True)
+    assert len(ensure(params(pair()), bare, check=True).plan.changes) == 2
+    with pytest.raises(NotThere):
+        ensure(params(pair()), bare)
+
+
+def test_server_that_ignores_writes_is_told_now(server):
+    ensure(params(pair()), server)
+    server.deaf = True
+    with pytest.raises(NotConverged, match="zone0-slave"):
+        ensure(params(pair(delay_s=30)), server)
+
+
+def test_mistakes_are_reported_together(server):
+    with pytest.raises(Problems) as mistakes:
+        ensure(params([{"name": "a", "host": "h"}, {"name": "a"}, {"name": "f", "host": "h", "use_gtid": "no"}], port=0), server)
+    assert len(mistakes.value.problems) == 6 and server.writes == []
+
+
+class Reader(fakes.FakeServer):
+    def value(self, sql, args):
+        assert args == ("0-1-46", 3.0)
+        return 0
+
+    def rows(self, sql, args=()):
+        return [{"slave_pos": "0-1-46", "binlog_pos": "0-1-46", "current_pos": "0-1-46", "binlog_state": "0-1-46"}]
+
+    def variables(self, names=()):
+        return {"server_id": "1", "gtid_domain_id": "0", "read_only": "ON", "rpl_semi_sync_slave_enabled": "OFF"}
+
+    def status(self, like):
+        return {"rpl_semi_sync_master_clients": "1"}
+
+
+def test_what_the_info_module_returns_can_be_given_back():
+    server = Reader({PEER: SECRET, VIP: SECRET}, cnf={"zone0": TABLES})
+    ensure(params(pair() + federation()), server)
+    report = replication_info.read({"names": None, "wait_gtid_pos": "0-1-46", "wait_timeout_s": 3.0}, server)
+    assert report["gtid"]["reached"] and report["read_only"] and json.dumps(report)
+    assert not ensure(params(report["sources"], exclusive=True), server).changed
+
+
+def test_info_of_a_host_without_mariadb_is_an_answer():
+    report = replication_info.read({"names": None, "wait_gtid_pos": None, "wait_timeout_s": 3.0}, fakes.FakeServer(absent=True))
+    assert report["present"] is False and report["sources"] == [] and "2002" in report["why_absent"]
