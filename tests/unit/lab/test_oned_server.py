@@ -48,6 +48,21 @@ def test_two_calls_go_over_one_connection(served):
     connection.close()
 
 
+def test_thirtieth_call_is_the_connections_last(served):
+    connection = http.client.HTTPConnection("127.0.0.1", served[1], timeout=5)
+    ends = [post(connection, xmlrpc.client.dumps((SESSION,), "one.system.version"))[0].getheader("Connection") for _number in range(30)]
+    assert ends == ["Keep-Alive"] * 29 + ["close"]
+
+
+def test_silent_connection_is_closed(tmp_path):
+    server = Server(("127.0.0.1", 0), World(tmp_path).api.answer, keep_alive_s=0.2)
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+    with socket.create_connection(("127.0.0.1", server.server_port), timeout=5) as client:
+        assert client.recv(1) == b""
+    server.shutdown()
+    server.server_close()
+
+
 def test_standard_library_client_understands_every_kind_of_reply(served):
     client = xmlrpc.client.ServerProxy(f"http://127.0.0.1:{served[1]}/RPC2")
     assert client.one.system.version(SESSION) == [True, "5.0.2", 0]

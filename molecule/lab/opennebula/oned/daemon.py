@@ -121,7 +121,7 @@ class Daemon:
         address = (self.config.get("LISTEN_ADDRESS"), self.config.number("PORT"))
         self.log.info("ReM", f"Starting XML-RPC server, port {address[1]} ...")
         try:
-            server = Server(address, api.answer, self.config.number("KEEPALIVE_TIMEOUT", 15))
+            server = Server(address, api.answer, self.config.number("KEEPALIVE_TIMEOUT"), self.config.number("KEEPALIVE_MAX_CONN"))
         except OSError as error:
             self.log.error("ReM", f"Cannot listen on {address[0]}:{address[1]}: {error}")
             raise NotStarted(f"Cannot listen on {address[0]}:{address[1]}: {error}") from None

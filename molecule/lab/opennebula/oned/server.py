@@ -22,8 +22,9 @@ class Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
     allow_reuse_address = True
     request_queue_size = 128
 
-    def __init__(self, address, answer, keep_alive_s):
-        super().__init__(address, type("Handler", (Handler,), {"answer": staticmethod(answer), "timeout": keep_alive_s}))
+    def __init__(self, address, answer, keep_alive_s=15, calls_per_connection=30):
+        settings = {"answer": staticmethod(answer), "timeout": keep_alive_s, "most": calls_per_connection}
+        super().__init__(address, type("Handler", (Handler,), settings))
 
     def server_bind(self):
         socketserver.TCPServer.server_bind(self)        # HTTPServer would ask DNS for our own name
@@ -34,12 +35,13 @@ class Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
-    """POST /RPC2."""
+    """POST /RPC2. Like Abyss it closes a connection after some seconds of silence, and after so many calls."""
 
     protocol_version = "HTTP/1.1"
     server_version, sys_version = "Xmlrpc-c_Abyss/1.33.14", "(laboratory stand-in)"
     disable_nagle_algorithm = True
     wbufsize = -1                                       # head and body leave in one write
+    served = 0
 
     def do_POST(self):
         content = self.rfile.read(int(self.headers.get("Content-Length", 0)))
@@ -59,6 +61,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.send_response(status)
         self.send_header("Content-type", kind)
         self.send_header("Content-length", str(len(content)))
+        self.served += 1
+        if self.served < self.most:
+            self.send_header("Connection", "Keep-Alive")
+            self.send_header("Keep-Alive", f"timeout={self.timeout}, max={self.most}")
+        else:
+            self.send_header("Connection", "close")     # which also makes the base class close it
         self.end_headers()
         self.wfile.write(content)
         self.wfile.flush()
