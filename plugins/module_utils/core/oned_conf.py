@@ -236,7 +236,7 @@ class _Reader:
         self.release = release
         self.pos = 0
         self.skipped_from = 0           # where the blanks and comments before the current token began
-        self.before = (0, 0)            # span of the token before
+        self.before = ((0, 0), 0)       # the same two of the token before
         self.token = (0, 0)             # span of the current token, without blanks before it
         self.last_newline = text.rfind("\n")
         self.next_cdata = text.find("]]>")
@@ -311,7 +311,7 @@ class _Reader:
 
     def plain(self):
         """Return (kind, start, end) of the next token where a name or a sign is expected."""
-        text, self.before = self.text, self.whole(self.token, self.skipped_from)
+        text, self.before = self.text, (self.token, self.skipped_from)
         while True:
             self.skipped_from = self.pos
             # without a newline behind it a comment is none: '#' is dropped and its words are read
@@ -334,7 +334,7 @@ class _Reader:
 
     def valued(self):
         """Return (kind, start, end) of the next token behind a '='."""
-        text, self.before = self.text, self.whole(self.token, self.skipped_from)
+        text, self.before = self.text, (self.token, self.skipped_from)
         while self.pos < len(text):
             start = self.skipped_from = self.pos
             if self.cdata_on_line(start):
@@ -367,7 +367,7 @@ class _Reader:
         """Go over characters that the daemon prints and forgets."""
         dropped = self.text[start:end]
         self.echo.append(dropped)
-        self.before = (end - 1, end)
+        self.before = ((end - 1, end), end - 1)
         self.pos = end
         if dropped.isspace():           # blanks harm nobody; a CR is told by _crlf()
             return
@@ -436,7 +436,7 @@ class _Reader:
         start, end = self.whole(self.token, self.skipped_from)
         if kind == "END":       # the lexer ran no rule: the place of the last one that it ran remains
             pieces = [match.span() for match in _PIECE.finditer(self.text, self.skipped_from, self.pos)]
-            start, end = pieces[-1] if pieces else self.before
+            start, end = pieces[-1] if pieces else self.whole(*self.before)
         columns = [len(encode(self.text[:offset])) + 1 for offset in (start, end)]
         return "at line %d, columns %d:%d" % (self.text.count("\n", 0, end) + 1, columns[0], columns[1])
 

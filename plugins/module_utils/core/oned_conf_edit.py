@@ -19,7 +19,7 @@ LINE_WIDTH = 79
 REPEATED = re.compile(r"(_RESTRICTED_ATTR|_ENCRYPTED_ATTR)$|^INHERIT_.*_ATTR$")        # the daemon takes all of them
 CASE_FREE = {("FEDERATION", "MODE"), ("LOG", "SYSTEM")}                               # measured: any case is accepted
 SECRET_NAME = re.compile(r"(PASSWD|PASSWORD|PASS|SECRET|SECRET_KEY|ACCESS_KEY|PRIVATE_KEY|TOKEN|EHAUTH)$", re.IGNORECASE)
-SECRET_IN_PROSE = re.compile(r'([A-Z0-9_]*(?:PASSWD|PASSWORD|SECRET|ACCESS_KEY|TOKEN|EHAUTH)[ \t]*=[ \t]*)("(?!\(secret)[^"\n]*"|[^ \t\n,\]"#]+)', re.IGNORECASE)
+SECRET_IN_PROSE = re.compile(r'((?:PASSWD|PASSWORD|SECRET|ACCESS_KEY|TOKEN|EHAUTH)[ \t]*=[ \t]*)("(?!\(secret)[^"\n]*"|[^ \t\n,\]"#]+)', re.IGNORECASE)
 SECRET_CHANGED = "(secret, changed)"
 
 _NAME = re.compile(r"[A-Za-z0-9_]+\Z")
@@ -505,7 +505,8 @@ def _secret_spans(document, extra):
 
 def _secrets_of(attribute, extra):
     if not attribute.is_stanza:
-        return [((attribute.name, None, None), attribute.text, attribute.value_start, attribute.end)] if SECRET_NAME.search(attribute.name) and attribute.text else []
+        return [((attribute.name, None, None), attribute.text, attribute.value_start,
+                 attribute.end)] if SECRET_NAME.search(attribute.name) and attribute.text else []
     return [((attribute.name, attribute.label, pair.key), pair.value, pair.value_start, pair.end) for pair in attribute.pairs
             if SECRET_NAME.search(pair.key) or (attribute.name, attribute.label, pair.key) in extra]
 
