@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The MariaDB adapter without a server: what it says when there is none, secrets, and dumps through stand-in programs."""
+import os
+import stat
+
+import pytest
+from ansible_collections.constellation.opennebula.plugins.module_utils.adapters import mariadb
+from ansible_collections.constellation.opennebula.plugins.module_utils.core.errors import CoreError, NotThere
+
+SECRET = 'CANARY"9\\f2c'
+LOGIN = {"login_host": "127.0.0.1", "login_port": 1, "login_user": "seed", "login_password": SECRET, "connect_timeout_s": 1}
+
+
+def test_without_the_driver_the_hint_names_the_package(monkeypatch):
+    monkeypatch.setattr(mariadb, "pymysql", None)
+    with pytest.raises(NotThere, match="python3-pymysql"):
+        mariadb.Server({}).slaves()
+
+
+def test_without_a_server_it_is_not_there(tmp_path):
+    pytest.importorskip("pymysql")
+    for login in (LOGIN, {"login_unix_socket": str(tmp_path / "none.sock")}):
+        with pytest.raises(NotThere) as absent:
+            mariadb.Server(login).slaves()
+        assert "CANARY" not in str(absent.value) and absent.value.data["errno"] in (2002, 2003)
+
+
+def test_option_file_is_private_quoted_and_gone_afterwards():
+    with mariadb._option_file(mariadb.Server(LOGIN)) as path:
+        assert stat.S_IMODE(os.stat(path).st_mode) == 0o600
+        with open(path, encoding="utf-8") as stream:
+            assert 'password="CANARY\\"9\\\\f2c"' in stream.read()
+    assert not os.path.exists(path)
+
+
+def test_deadline_counts_on_the_given_clock():
+    server, now = mariadb.Server(LOGIN), [0.0]
+    server.clock = lambda: now[0]
+    server.pause = lambda seconds: now.__setitem__(0, now[0] + seconds)
+    assert server.until(lambda: now[0], lambda state: state >= 3, 10) [1] is True and 3 <= now[0] < 3.5
+    assert server.until(lambda: "never", lambda state: False, 10) == ("never", False) and now[0] >= 13
+
+
+@pytest.fixture
+def programs(tmp_path, monkeypatch):
+    """Stand-ins for mariadb-dump and mariadb that write down how they were called."""
+    def make(name, body):
+        path = tmp_path / name
+        path.write_text(f"#!/bin/sh\necho \"{name} $*\" >>{tmp_path}/argv\n{body}\n")
+        path.chmod(0o755)
+
+    make("mariadb-dump", "echo \"-- SET GLOBAL gtid_slave_pos='0-1-17';\"; echo 'INSERT …'; echo '-- Dump completed on today'")
+    make("mariadb", f"cat >{tmp_path}/loaded")
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    return tmp_path, make
+
+
+def copy_into(timeout_s=20):
+    return mariadb.Copy(timeout_s).into(mariadb.Server(LOGIN), "opennebula", ["acl"], mariadb.Server({"login_unix_socket": "/s.sock"}), "staging")
+
+
+def test_dump_is_piped_with_its_comments_and_without_secrets_in_argv(programs):
+    folder, dummy = programs
+    assert "gtid_slave_pos='0-1-17'" in copy_into()
+    assert "INSERT" in (folder / "loaded").read_text()
+    argv = (folder / "argv").read_text()
+    assert "CANARY" not in argv and "--master-data=2" in argv and "--single-transaction" in argv and "sql_log_bin=0" in argv and argv.count("--defaults-extra-file=") == 2
+
+
+@pytest.mark.parametrize(("program", "body", "says"), [
+    ("mariadb-dump", "echo \"-- SET GLOBAL gtid_slave_pos='0-1-17';\"; exit 0", "cannot dump"),           # cut off
+    ("mariadb-dump", "echo 'Access denied' >&2; exit 2", "Access denied"),
+    ("mariadb", "cat >/dev/null; echo 'disk full' >&2; exit 1", "disk full"),
+    ("mariadb", "exit 1", "cannot load")])
+def test_broken_copy_is_an_error(programs, program, body, says):
+    programs[1](program, body)
+    with pytest.raises(CoreError, match=says):
+        copy_into()
+
+
+def test_copy_that_takes_too_long_is_ended(programs):
+    programs[1]("mariadb-dump", "exec sleep 30")
+    with pytest.raises(CoreError, match="cannot dump"):
+        copy_into(timeout_s=0.3)
+
+
+def test_backup_is_private(programs):
+    path = mariadb.Copy().to_file(mariadb.Server(LOGIN), "opennebula", ["acl"], str(programs[0] / "backup"))
+    assert stat.S_IMODE(os.stat(path).st_mode) == 0o600 and stat.S_IMODE(os.stat(os.path.dirname(path)).st_mode) == 0o700
+
+
+def test_missing_client_programs_are_named(monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(NotThere, match="mariadb-client"):
+        copy_into()
