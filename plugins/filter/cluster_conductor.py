@@ -8,7 +8,8 @@ name: cluster_conductor
 short_description: Gather what the nodes of a zone know of their cluster
 version_added: "0.1.0"
 description:
-  - Collects the C(state) that M(constellation.opennebula.cluster_host) found on each node that can be reached, and says which node runs the cluster's one-time tasks.
+  - Collects the C(state) that M(constellation.opennebula.cluster_host) found on each node that can be reached,
+    and says which node runs the cluster's one-time tasks.
   - That is a node that is in the running cluster, else one that knows it, else the first.
 author:
   - The constellation.opennebula team (@constellation)

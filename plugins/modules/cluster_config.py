@@ -417,7 +417,8 @@ def _prove(devices, cluster, verify_fencing):
             if node is None or node != here:
                 code, said = cluster.fence_status(values["agent"], agents.status_request(values["options"], node))
                 if code not in (0, 2):
-                    silent.append(f"{name} ({values['agent']} at {values['options'].get('ip', 'its device')}) does not answer for {node or 'its nodes'}: {_clean(said, values)}")
+                    device = f"{name} ({values['agent']} at {values['options'].get('ip', 'its device')})"
+                    silent.append(f"{device} does not answer for {node or 'its nodes'}: {_clean(said, values)}")
     if silent:
         raise Problems("fencing cannot be relied on", silent,
                        hint="Nothing was changed. Check address, account and password of the devices, and that this host reaches "

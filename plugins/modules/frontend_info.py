@@ -62,7 +62,8 @@ daemon:
   description: What the endpoint answered.
   returned: success
   type: dict
-  sample: {"endpoint": "http://192.0.2.100:2633/RPC2", "answers": true, "version": "5.0.2", "why": "", "zones": [{"id": 0, "name": "OpenNebula", "endpoint": "-"}]}
+  sample: {"endpoint": "http://192.0.2.100:2633/RPC2", "answers": true, "version": "5.0.2", "why": "",
+           "zones": [{"id": 0, "name": "OpenNebula", "endpoint": "-"}]}
 """
 
 from ..module_utils import glue

@@ -71,7 +71,8 @@ sources:
   type: list
   elements: dict
   sample:
-    - {name: zone0-slave, host: 10.90.1.12, port: 3306, user: opennebula_repl, use_gtid: slave_pos, connect_retry_s: 2, heartbeat_s: 5.0, state: started, do_tables: []}
+    - {name: zone0-slave, host: 10.90.1.12, port: 3306, user: opennebula_repl, use_gtid: slave_pos,
+       connect_retry_s: 2, heartbeat_s: 5.0, state: started, do_tables: []}
 status:
   description: What the running connections say, one entry for each.
   returned: always

@@ -9,7 +9,8 @@ module: vm_recovery
 short_description: Recover the VMs that a failover left stuck
 version_added: "0.1.0"
 description:
-  - Finds the VMs whose operation was lost with the daemon, decides for each by the evidence, and calls the daemon's recover operations success, failure or retry.
+  - Finds the VMs whose operation was lost with the daemon, decides for each by the evidence,
+    and calls the daemon's recover operations success, failure or retry.
     Without enough evidence a VM is left alone, and the result says what is missing.
   - Follows every VM to a state in which nothing is under way. That the daemon accepted a call proves nothing.
   - Deleting and recreating VMs is never chosen and cannot be asked for here.

@@ -17,7 +17,8 @@ NET = os.environ.get("LAB_NET") or "10.90"
 
 def drift_address(federation):
     """Give zone beta another address, in the live configuration of its cluster."""
-    federation.zones[1].active.read(f"crm_resource --resource zone_vip --set-parameter ip --parameter-value {NET}.2.99 && crm_resource --wait --timeout=60")
+    federation.zones[1].active.read(f"crm_resource --resource zone_vip --set-parameter ip --parameter-value {NET}.2.99 "
+                                    "&& crm_resource --wait --timeout=60")
 
 
 def drift_source(federation):
@@ -31,7 +32,8 @@ def drift_source(federation):
 def drift_stanza(federation):
     """Edit the DB stanza on zone alpha's standby, where no daemon reads it before a failover."""
     node = federation.zones[0].standby
-    node.read("cp -p /etc/one/oned.conf /root/oned.conf.drift && sed -i '/^[^#]*DB *= *\\[/,/\\]/s/DB_NAME *= *\"opennebula\"/DB_NAME = \"elsewhere\"/' /etc/one/oned.conf "
+    node.read("cp -p /etc/one/oned.conf /root/oned.conf.drift "
+              "&& sed -i '/^[^#]*DB *= *\\[/,/\\]/s/DB_NAME *= *\"opennebula\"/DB_NAME = \"elsewhere\"/' /etc/one/oned.conf "
               "&& ! cmp -s /etc/one/oned.conf /root/oned.conf.drift && rm /root/oned.conf.drift")
     return node.name
 

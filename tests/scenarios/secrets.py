@@ -34,7 +34,8 @@ while not select.select([sys.stdin], [], [], 0.02)[0]:
                 for pattern in patterns:
                     if pattern.encode() in text:
                         with open(folder + "/comm") as file:
-                            seen.setdefault(file.read().strip() + " " + kind, text.replace(b"\0", b" ").decode(errors="replace").replace(pattern, "<SECRET>")[:300])
+                            name = file.read().strip() + " " + kind
+                        seen.setdefault(name, text.replace(b"\0", b" ").decode(errors="replace").replace(pattern, "<SECRET>")[:300])
             except OSError:
                 pass
 print(json.dumps({"seen": seen, "rounds": rounds}))

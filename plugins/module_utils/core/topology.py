@@ -304,7 +304,8 @@ def _check_fencing(inventory, zone, hosts, problems):
     for first, second in zip(list(usable), list(usable)[1:]):
         for option in DELAYS:
             if option in usable[first] and usable[first].get(option) == usable[second].get(option):
-                problems.append(f"zone {zone['name']}: {first} and {second} have equal fence delays ({option}: {usable[first][option]}): in a partition they kill "
+                problems.append(f"zone {zone['name']}: {first} and {second} have equal fence delays "
+                                f"({option}: {usable[first][option]}): in a partition they kill "
                                 "each other. Leave both out (the front-end that runs OpenNebula is then favoured) or make them different")
         target = [(device.get("agent"), device.get("ip"), device.get("port"), device.get("plug")) for device in (usable[first], usable[second])]
         if target[0] == target[1] and target[0][1]:

@@ -142,7 +142,8 @@ def test_order_of_group_members_matters_and_strangers_leave_the_group_alive():
 
 def test_foreign_objects_and_properties_survive():
     root = built()
-    foreign = {"resources": '<primitive id="theirs" class="ocf" provider="heartbeat" type="Dummy"><utilization id="u"><nvpair id="n" name="cpu" value="1"/></utilization></primitive>',
+    foreign = {"resources": '<primitive id="theirs" class="ocf" provider="heartbeat" type="Dummy">'
+                            '<utilization id="u"><nvpair id="n" name="cpu" value="1"/></utilization></primitive>',
                "constraints": '<rsc_location id="cli-ban" rsc="vip"><rule id="r" score="-INFINITY"/></rsc_location>'}
     for section, text in foreign.items():
         root.find(f"configuration/{section}").append(ET.fromstring(text))

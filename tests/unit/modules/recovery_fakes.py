@@ -18,9 +18,11 @@ class Machine:
         codes = vm_states.code(self.state)
         poll = "<STATE>a</STATE>" if self.runs and self.last_poll else ""
         return (f"<VM><ID>{self.id}</ID><UNAME>oneadmin</UNAME><NAME>vm{self.id}</NAME><LAST_POLL>{self.last_poll}</LAST_POLL><STATE>{codes[0]}</STATE>"
-                f"<LCM_STATE>{codes[1]}</LCM_STATE><MONITORING>{poll}</MONITORING><USER_TEMPLATE><ERROR>{self.error}</ERROR></USER_TEMPLATE><HISTORY_RECORDS><HISTORY>"
+                f"<LCM_STATE>{codes[1]}</LCM_STATE><MONITORING>{poll}</MONITORING><USER_TEMPLATE><ERROR>{self.error}</ERROR></USER_TEMPLATE>"
+                f"<HISTORY_RECORDS><HISTORY>"
                 f"<SEQ>0</SEQ><HOSTNAME>kvm1</HOSTNAME><HID>0</HID><TM_MAD><![CDATA[{self.tm_mad}]]></TM_MAD><DS_ID>0</DS_ID><STIME>{self.began}</STIME>"
-                f"<PSTIME>{self.began}</PSTIME><RSTIME>{self.began}</RSTIME><ESTIME>{self.began}</ESTIME><ACTION>{self.action}</ACTION></HISTORY></HISTORY_RECORDS></VM>")
+                f"<PSTIME>{self.began}</PSTIME><RSTIME>{self.began}</RSTIME><ESTIME>{self.began}</ESTIME><ACTION>{self.action}</ACTION>"
+                f"</HISTORY></HISTORY_RECORDS></VM>")
 
 
 class World:
@@ -28,7 +30,8 @@ class World:
 
     def __init__(self, *machines, monitoring=True, transfers=(), ends_transfers=False, deaf=False, dies_after=None):
         self.machines = {machine.id: machine for machine in machines}
-        self.clock, self.monitoring, self._transfers, self.ends_transfers, self.deaf, self.dies_after = 1100.0, monitoring, set(transfers), ends_transfers, deaf, dies_after
+        self.clock, self.monitoring, self._transfers = 1100.0, monitoring, set(transfers)
+        self.ends_transfers, self.deaf, self.dies_after = ends_transfers, deaf, dies_after
         self.calls, self.notes, self.monitored_at, self.started, self.requests = [], [], 0, STARTED, 0
 
     # the daemon

@@ -9,7 +9,8 @@ from ansible_collections.constellation.opennebula.plugins.modules import fronten
 
 CONF = "/etc/one/oned.conf"
 STATE = """<pacemaker-result api-version="2.25"><summary/><nodes/><resources><group id="opennebula_zone">
-<resource id="opennebula" resource_agent="systemd:opennebula" role="Started" active="true" failed="false" managed="{managed}" blocked="false"><node name="alpha1"/></resource>
+<resource id="opennebula" resource_agent="systemd:opennebula" role="Started" active="true" failed="false" managed="{managed}"
+ blocked="false"><node name="alpha1"/></resource>
 </group></resources></pacemaker-result>"""
 
 

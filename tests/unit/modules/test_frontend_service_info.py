@@ -4,7 +4,8 @@
 """Module frontend_service_info: who runs OpenNebula's services here."""
 from ansible_collections.constellation.opennebula.plugins.modules import frontend_service_info
 
-STATE = """<pacemaker-result><summary/><nodes/><resources><resource id="opennebula" active="true" managed="true"><node name="alpha1"/></resource></resources></pacemaker-result>"""
+STATE = """<pacemaker-result><summary/><nodes/><resources>
+<resource id="opennebula" active="true" managed="true"><node name="alpha1"/></resource></resources></pacemaker-result>"""
 ROWS = {
     "opennebula.service": {"LoadState": "loaded", "ActiveState": "active", "UnitFileState": "disabled"},
     "opennebula-flow.service": {"LoadState": "loaded", "ActiveState": "inactive", "UnitFileState": "enabled"},
