@@ -198,7 +198,8 @@ def status_of(row):
     io, sql = threads_of(row)
     lag = row.get("Seconds_Behind_Master")
     return {
-        "name": row["Connection_name"], "io": io, "sql": sql, "io_state": _text(row.get("Slave_IO_State")), "sql_state": _text(row.get("Slave_SQL_Running_State")),
+        "name": row["Connection_name"], "io": io, "sql": sql, "io_state": _text(row.get("Slave_IO_State")),
+        "sql_state": _text(row.get("Slave_SQL_Running_State")),
         "io_errno": _number(row.get("Last_IO_Errno")), "io_error": _text(row.get("Last_IO_Error")),
         "sql_errno": _number(row.get("Last_SQL_Errno")), "sql_error": _text(row.get("Last_SQL_Error")),
         "behind_s": None if lag is None else int(lag), "source_server_id": _number(row.get("Master_Server_Id")),
@@ -380,12 +381,15 @@ CATALOGUE = (
     # 10.11.19: one semi-sync state for all connections; the end of one IO thread leaves the headers of the others unread.
     Remedy(1595, "IO", "could not queue event", "another connection of this server was stopped while semi-synchronous replication was on",
            "Stop and start this source; nothing is lost.", again=True),
-    Remedy(1593, "IO", "equal", "source and replica have the same server_id", "Give each server of the federation its own server_id and restart the one that is wrong."),
+    Remedy(1593, "IO", "equal", "source and replica have the same server_id",
+           "Give each server of the federation its own server_id and restart the one that is wrong."),
     Remedy(1593, "IO", "", "the source has no binary log or its settings do not fit", "Look at log_bin and server_id of the source."),
-    Remedy(1597, "IO", "", "the replication user may not replicate", "On the source: GRANT REPLICATION SLAVE ON *.* to this user for this node's address (database_access)."),
+    Remedy(1597, "IO", "", "the replication user may not replicate",
+           "On the source: GRANT REPLICATION SLAVE ON *.* to this user for this node's address (database_access)."),
     Remedy(1045, "IO", "", "wrong user, password or address, or the user requires TLS and the source is set up without",
            "Check the user and its hosts on the source (database_access) and the password given here."),
-    Remedy(1130, "IO", "", "no user on the source may come from this node's address", "Add this node's address to the user's hosts on the source (database_access)."),
+    Remedy(1130, "IO", "", "no user on the source may come from this node's address",
+           "Add this node's address to the user's hosts on the source (database_access)."),
     Remedy(2026, "IO", "", "TLS failed: the certificate lacks the name or address used as host, or the source has no TLS",
            "Make a certificate with this address among its subject alternative names, or check ssl_ca."),
     Remedy(2003, "IO", "", "nobody answers at the source's address", "Start the source or mend the network; it retries by itself.", passing=True),
@@ -448,13 +452,15 @@ def broken_by_neighbour(rows):
 def explain(row, source, where=""):
     """Return the CoreError for a source that does not run: source, server, number, cause, remedy."""
     if row is None:
-        return CoreError(f"source {source.name} is not there", where, "SHOW ALL SLAVES STATUS does not list it", "Look at the server's error log.", source=source.name)
+        return CoreError(f"source {source.name} is not there", where, "SHOW ALL SLAVES STATUS does not list it", "Look at the server's error log.",
+                         source=source.name)
     shown = status_of(row)
     thread, errno, text = ("SQL", shown["sql_errno"], shown["sql_error"]) if shown["sql_errno"] else ("IO", shown["io_errno"], shown["io_error"])
     entry = remedy(errno, text, thread)
     why = f"towards {source.host}:{source.port} IO={shown['io']} SQL={shown['sql']}"
     why += f", error {errno} ({text.strip()}): {entry.cause}" if errno else f", state '{shown['io_state'] or shown['sql_state']}', no error yet"
-    return CoreError(f"source {source.name} does not run", where, why, entry.hint or "Give it more time (wait_timeout_s).", source=source.name, errno=errno, status=shown)
+    return CoreError(f"source {source.name} does not run", where, why, entry.hint or "Give it more time (wait_timeout_s).", source=source.name, errno=errno,
+                     status=shown)
 
 
 # --- health ------------------------------------------------------------------------------------------------------------------
@@ -523,7 +529,8 @@ def _source_health(source, row, target):
     if source.do_tables is not None:
         live = filter_of(row)
         if live != sorted(source.do_tables):
-            yield Verdict("red", subject, "does not have its table filter", f"live: {', '.join(live) or 'none'}; wanted: {', '.join(sorted(source.do_tables)) or 'none'}",
+            yield Verdict("red", subject, "does not have its table filter",
+                          f"live: {', '.join(live) or 'none'}; wanted: {', '.join(sorted(source.do_tables)) or 'none'}",
                           f"Put '{source.name}.replicate-do-table' lines with exactly this name in the configuration and restart MariaDB.")
         else:
             yield Verdict("ok", subject, f"filter is live ({len(live)} tables)" if live else "replicates without a filter, as wanted")
@@ -546,7 +553,8 @@ def _threads_health(subject, row):
     thread, errno, text = ("SQL", shown["sql_errno"], shown["sql_error"]) if shown["sql_errno"] else ("IO", shown["io_errno"], shown["io_error"])
     entry = remedy(errno, text, thread)
     why = f"error {errno} {text.strip()}: {entry.cause}" if errno else "no error; somebody stopped it, or it is still connecting"
-    return Verdict("red", subject, f"does not run (IO={shown['io']} SQL={shown['sql']})", why, entry.hint or "Start it (replication_source state: started).", errno)
+    return Verdict("red", subject, f"does not run (IO={shown['io']} SQL={shown['sql']})", why, entry.hint or "Start it (replication_source state: started).",
+                   errno)
 
 
 def _settings_health(variables, settings):
@@ -557,7 +565,8 @@ def _settings_health(variables, settings):
             continue
         have = variables.get(name)
         if have is None:
-            yield Verdict("red", f"variable {name}", "is unknown", "the server did not tell it", "Ask for it in replication_info, or use a MariaDB that has it.")
+            yield Verdict("red", f"variable {name}", "is unknown", "the server did not tell it",
+                          "Ask for it in replication_info, or use a MariaDB that has it.")
         elif same_value(have, want):
             yield Verdict("ok", f"variable {name}", f"is {have}")
         else:
