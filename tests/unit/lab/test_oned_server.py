@@ -54,6 +54,21 @@ def test_thirtieth_call_is_the_connections_last(served):
     assert ends == ["Keep-Alive"] * 29 + ["close"]
 
 
+def test_calls_at_the_same_time_all_get_ids_of_their_own(served):
+    def make(number, replies):
+        with xmlrpc.client.ServerProxy(f"http://127.0.0.1:{served[1]}/RPC2") as client:
+            replies += [client.one.user.allocate(SESSION, f"user-{number}-{turn}", "x", "core") for turn in range(5)]
+    replies = []
+    threads = [threading.Thread(target=make, args=(number, replies)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+    assert sorted(reply[1] for reply in replies) == list(range(2, 22))
+    members = [child.text for child in served[0].xml("one.group.info", 1).findall("USERS/ID")]
+    assert members == [str(number) for number in range(2, 22)]
+
+
 def test_silent_connection_is_closed(tmp_path):
     server = Server(("127.0.0.1", 0), World(tmp_path).api.answer, keep_alive_s=0.2)
     threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()

@@ -8,8 +8,10 @@ api_pools.py and api_vms.py register theirs with ``@call``; on a federation slav
 from __future__ import annotations
 
 import collections
+import contextlib
 import hashlib
 import itertools
+import threading
 import time
 
 from . import body, pools
@@ -52,9 +54,16 @@ class Api:
         self.database, self.config, self.federation, self.log = database, config, federation, log
         self.lifecycle, self.hosts, self.actions, self.proxy = lifecycle, hosts, actions, proxy
         self._numbers = itertools.count()
+        self._writing = threading.RLock()
 
     def pool(self, tag):
         return pools.Pool(self.database, tag)
+
+    def lock_for(self, name):
+        """Return what a call holds: reading nothing; changes go one after another, those of hosts with the monitor's own."""
+        if name.endswith(".info") or name.startswith(("one.system.", "one.vm.")):
+            return contextlib.nullcontext()             # changes of machines hold the lifecycle's lock
+        return self.hosts.lock if name.startswith("one.host.") else self._writing
 
     def answer(self, name, parameters):
         """Return the reply of one call as a list of three."""
@@ -73,7 +82,8 @@ class Api:
             self.log.write("ReM", "D", f"Req:{number} UID:{uid} {label} invoked {_shown(name, arguments)}")
             if proxied:
                 return self.proxy.forward(name, parameters)
-            value = known.handler(Request(self, user), *arguments)
+            with self.lock_for(name):
+                value = known.handler(Request(self, user), *arguments)
             self.log.write("ReM", "D", f"Req:{number} UID:{uid} {label} result SUCCESS, {str(value)[:20]!r}")
             return [True, value, 0]
         except ApiError as error:

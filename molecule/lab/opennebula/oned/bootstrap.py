@@ -24,11 +24,30 @@ class NotStarted(Exception):
     """oned stops here; the message goes to stderr (the reason is in oned.log already)."""
 
 
+class Batch:
+    """A database whose writes wait for ``flush`` and are one transaction then: a dozen commits cost seconds on a busy disk."""
+
+    def __init__(self, database):
+        self.database, self.waiting = database, []
+
+    def rows(self, sql, *arguments):
+        return self.database.rows(sql, *arguments)
+
+    def write(self, *statements):
+        self.waiting += statements
+
+    def flush(self):
+        statements, self.waiting = self.waiting, []
+        if statements:
+            self.database.write(*statements)
+
+
 class Bootstrap:
     """Check the versions, create what is missing."""
 
     def __init__(self, database, federation, places, log, port):
         self.database, self.federation, self.places, self.log, self.port = database, federation, places, log, port
+        self.batch = Batch(database)
 
     def run(self):
         self.log.info("ONE", "Checking database version.")
@@ -86,7 +105,7 @@ class Bootstrap:
             statements.append(("INSERT IGNORE INTO db_versioning VALUES (0, %s, %s, 'OpenNebula 5.0.2 daemon bootstrap')", schema.VERSION, stamp))
         statements.append(("INSERT IGNORE INTO local_db_versioning VALUES (0, %s, %s, 'OpenNebula 5.0.2 daemon bootstrap', %s)",
                            schema.VERSION, stamp, int(slave)))
-        for statement in statements:        # DDL commits by itself
+        for statement in statements:        # DDL commits by itself, each table of its own
             self.database.write(statement)
 
     # -- objects
@@ -100,12 +119,13 @@ class Bootstrap:
         if self.owner is None:
             raise NotStarted("There is no user 0 in user_pool. Check DB replica configuration.")
         self.make_local()
+        self.batch.flush()
         key = self.places.auth / "one_key"
         if not key.exists():
             _secret_file(key, secrets.token_hex(20))
 
     def pool(self, tag):
-        return pools.Pool(self.database, tag)
+        return pools.Pool(self.batch, tag)
 
     def never_filled(self, tag):
         """Tell whether this server never gave an id in that pool: pool_control is local, also on a former slave."""
@@ -122,7 +142,8 @@ class Bootstrap:
                     for child, number in zip(group.find("USERS"), (0, 1)):
                         child.text = str(number)
                 self.pool("GROUP").insert(group, oid)
-                self.database.write(("REPLACE INTO group_quotas VALUES (%s, %s)", oid, _QUOTAS.format(oid)))
+                self.batch.write(("REPLACE INTO group_quotas VALUES (%s, %s)", oid, _QUOTAS.format(oid)))
+            self.batch.flush()
         except DatabaseError as error:
             self.log.error("ONE", str(error))
             self.log.error("GROUP", "Error trying to create default group: ")
@@ -143,7 +164,8 @@ class Bootstrap:
         users = ((name, _sha1(password), "core"), ("serveradmin", _sha1(_sha1(server_password)), "server_cipher"))
         for oid, (who, digest, driver) in enumerate(users):
             self.pool("USER").insert(pools.user(who, digest, driver, 0, "oneadmin", secrets.token_hex(20)), oid)
-            self.database.write(("REPLACE INTO user_quotas VALUES (%s, %s)", oid, _QUOTAS.format(oid)))
+            self.batch.write(("REPLACE INTO user_quotas VALUES (%s, %s)", oid, _QUOTAS.format(oid)))
+        self.batch.flush()
         for file in SERVER_FILES:
             _secret_file(self.places.auth / file, f"serveradmin:{server_password}")
 
@@ -167,7 +189,7 @@ class Bootstrap:
             lists = [body.new("GROUPS", ID=1), all_clusters, body.new("HOSTS"), body.new("DATASTORES"), body.new("VNETS")]
             self.pool("VDC").insert(body.new("VDC", *lists, body.new("TEMPLATE", DESCRIPTION=_VDC_TEXT), ID=-1, NAME="default"), 0)
         for oid, rule in enumerate(() if self.database.rows("SELECT 1 FROM acl LIMIT 1") else acl.DEFAULTS):
-            self.database.write(("INSERT INTO acl (oid, user, resource, rights, zone) VALUES (%s, %s, %s, %s, %s)", oid, *rule))
+            self.batch.write(("INSERT INTO acl (oid, user, resource, rights, zone) VALUES (%s, %s, %s, %s, %s)", oid, *rule))
         if self.never_filled("MARKETPLACE"):
             owner = self.pool("USER").get(0)
             market = pools.owned("MARKETPLACE", "OpenNebula Public", owner, body.new("MARKET_MAD"), ZONE_ID=0, TOTAL_MB=0, FREE_MB=0, USED_MB=0)

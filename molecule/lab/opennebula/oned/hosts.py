@@ -21,7 +21,7 @@ class Hosts:
 
     def __init__(self, database):
         self.pool = pools.Pool(database, "HOST")
-        self._lock = threading.RLock()
+        self.lock = threading.RLock()
 
     def place(self, host_id, vm):
         self._change(host_id, vm.id, present=True)
@@ -30,7 +30,7 @@ class Hosts:
         self._change(host_id, vm_id, present=False)
 
     def _change(self, host_id, vm_id, present):
-        with self._lock:
+        with self.lock:
             host = self.pool.get(host_id)
             if host is None:
                 return
@@ -45,7 +45,7 @@ class Hosts:
 
     def monitored(self, host):
         """Note that the host answered its probe."""
-        with self._lock:
+        with self.lock:
             fresh = self.pool.get(body.number(host, "ID"))
             if fresh is None:
                 return
