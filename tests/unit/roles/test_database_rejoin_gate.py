@@ -185,7 +185,7 @@ def test_override_lasts_for_one_start_of_both_units(gate, config, tmp_path, caps
     world(gate, None, None)
     argv = ["--config", str(tmp_path / "gate.conf"), "--credentials", str(tmp_path / "gate.cnf")]
     config_wait = gate.wait
-    gate.wait = lambda config: config_wait(config, iter(range(0, 100, 2)).__next__, lambda seconds: None)
+    gate.wait = lambda config, heal=False: config_wait(config, iter(range(0, 100, 2)).__next__, lambda seconds: None)
     gate.OVERRIDE.write_text("both nodes were off\n")
     assert gate.main(["check", *argv]) == 1
     assert gate.main(["corosync", *argv]) == 0 and gate.main(["pacemaker", *argv]) == 0
@@ -202,7 +202,37 @@ def test_gate_that_cannot_look_stays_shut(gate, tmp_path, capsys):
 
 def test_password_is_in_no_output(gate, config, tmp_path, capsys):
     (tmp_path / "gate.cnf").write_text('[client]\nuser = opennebula_gate\npassword = "CANARY-9f2c"\n')
-    gate.wait = lambda config: gate.look(config, 0)
+    gate.wait = lambda config, heal=False: gate.look(config, 0)
     world(gate, None, None)
     gate.main(["check", "--config", str(tmp_path / "gate.conf"), "--credentials", str(tmp_path / "gate.cnf")])
     assert "CANARY" not in "".join(capsys.readouterr())
+
+
+def test_channels_that_a_start_heals_are_started_again_federation_first(gate, config):
+    hole = dict(row(io="No", io_errno=1236), Last_IO_Error="The binlog on the master is missing the GTID 0-1-46 requested by the slave")
+    neighbour = dict(row("zone0", io="No", io_errno=1595), Last_IO_Error="Relay log write failure: could not queue event from master")
+    purged = dict(row("zone0", io="No", io_errno=1236), Last_IO_Error="required binlog files have been purged")
+    wrote = []
+
+    class Server(FakeServer):
+        def execute(self, statement, values=()):
+            if statement.startswith(("STOP", "START")):
+                wrote.append((statement, values[0]))
+                self.slaves = [row(), row("zone0")] if wrote[-1] == ("START SLAVE %s", "zone0-slave") else self.slaves
+                self.answer = []
+            else:
+                super().execute(statement, values)
+
+    assert not gate.starts_again(purged) and not gate.starts_again(dict(hole, Last_SQL_Errno=1062))
+    assert [problem.final for problem in gate.judge_pair([hole], "beta2") + gate.judge_federation([neighbour, purged], "beta2")] == [False, False, True]
+    world(gate, Server([hole, neighbour]), FakeServer([row("zone0-master")]))
+    now = [0.0]
+    problems, reached = gate.wait(config, clock=lambda: now[0], pause=lambda seconds: now.__setitem__(0, now[0] + seconds), heal=True)
+    assert problems == [] and reached
+    assert wrote == [("STOP SLAVE %s", "zone0"), ("START SLAVE %s", "zone0"), ("STOP SLAVE %s", "zone0-slave"), ("START SLAVE %s", "zone0-slave")]
+
+
+def test_looking_only_starts_nothing(gate, config):
+    hole = dict(row(io="No", io_errno=1236), Last_IO_Error="is missing the GTID 0-1-46")
+    world(gate, FakeServer([hole]), FakeServer([row("zone0-master")]))      # the fake refuses every statement that changes something
+    assert refused(gate, config)
