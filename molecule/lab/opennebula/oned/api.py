@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Calls: which exist, what they take, who may make them, and how they are answered: [true, value, 0] or [false, "[Label] text", code].
 
-api_pools.py and api_vms.py register theirs with ``@call``; on a federation slave proxy.py takes those that belong to the master.
+api_{users,zones,hosts,pools,vms}.py register theirs with ``@call``; on a federation slave proxy.py takes those that belong to the master.
 """
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 from . import body, machine, pools, template
 from .actions import HOTPLUG, Refusal
 from .api import ACTION, AUTHORIZATION, INTERNAL, NO_EXISTS, XML_RPC_API, ApiError, call
-from .api_pools import good_name, parsed
+from .api_objects import good_name, parsed
 from .vm import VM
 
 # attributes that belong to the machine itself; everything else of a template is the user's

@@ -10,7 +10,7 @@ import signal
 import sys
 import threading
 
-from . import api_pools, api_vms, machine                                   # noqa: F401  (importing them registers their calls)
+from . import api_hosts, api_pools, api_users, api_vms, api_zones, machine     # noqa: F401  (importing them registers their calls)
 from .actions import Actions
 from .api import Api
 from .bootstrap import Bootstrap, NotStarted

@@ -41,7 +41,8 @@ STEPS = {state: Step(*step) for state, step in {
     "MIGRATE": ("VMM", "MIGRATE", "migrate", "Error live migrating VM"),
     "HOTPLUG": ("VMM", "HOTPLUG", None, "Error attaching or detaching a disk"), "HOTPLUG_NIC": ("VMM", "HOTPLUG", None, "Error attaching or detaching a NIC"),
     "HOTPLUG_SNAPSHOT": ("VMM", "SNAPSHOT", None, "Error in the VM snapshot"),
-    "HOTPLUG_SAVEAS": ("TM", "SAVEAS", None, _TM), "HOTPLUG_SAVEAS_POWEROFF": ("TM", "SAVEAS", None, _TM), "HOTPLUG_SAVEAS_SUSPENDED": ("TM", "SAVEAS", None, _TM),
+    "HOTPLUG_SAVEAS": ("TM", "SAVEAS", None, _TM), "HOTPLUG_SAVEAS_POWEROFF": ("TM", "SAVEAS", None, _TM),
+    "HOTPLUG_SAVEAS_SUSPENDED": ("TM", "SAVEAS", None, _TM),
     "HOTPLUG_PROLOG_POWEROFF": ("TM", "HOTPLUG", None, _TM), "HOTPLUG_EPILOG_POWEROFF": ("TM", "HOTPLUG", None, _TM),
     **{name: ("TM", "SNAPSHOT", None, _TM) for name in (
         "DISK_SNAPSHOT_POWEROFF DISK_SNAPSHOT_REVERT_POWEROFF DISK_SNAPSHOT_DELETE_POWEROFF DISK_SNAPSHOT_SUSPENDED"

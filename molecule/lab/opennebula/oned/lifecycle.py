@@ -162,7 +162,7 @@ def _left_hosts(vm, old, new, success):
 
 def _stamp(vm, old, new, success, when):
     """Write the times that this change of state leaves in the history records."""
-    last, previous = vm.last, vm.previous
+    last = vm.last
     if new == "DONE":
         body.put(vm.element, "ETIME", when)
     if last is None:

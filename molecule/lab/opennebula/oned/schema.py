@@ -7,7 +7,8 @@ from __future__ import annotations
 VERSION = "4.90.0"
 FEDERATED = ("user_pool", "group_pool", "marketplace_pool", "marketplaceapp_pool", "vdc_pool", "zone_pool", "db_versioning", "acl")
 
-_OBJECT = "oid INTEGER PRIMARY KEY, name VARCHAR(128), body MEDIUMTEXT, {extra}uid INTEGER, gid INTEGER, owner_u INTEGER, group_u INTEGER, other_u INTEGER{unique}"
+_OBJECT = "oid INTEGER PRIMARY KEY, name VARCHAR(128), body MEDIUMTEXT," \
+          " {extra}uid INTEGER, gid INTEGER, owner_u INTEGER, group_u INTEGER, other_u INTEGER{unique}"
 
 
 def _pool(extra="", unique=", UNIQUE(name)"):
