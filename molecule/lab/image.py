@@ -36,8 +36,7 @@ REPOSITORY_PACKAGES = "python3-pymysql python3-paramiko python3-tenacity".split(
 DISABLED = "corosync pacemaker pcsd mariadb logd".split()
 MASKED = """systemd-udevd systemd-udev-trigger systemd-modules-load systemd-networkd systemd-resolved getty@tty1 console-getty
 apt-daily.timer apt-daily-upgrade.timer e2scrub_all.timer fstrim.timer dpkg-db-backup.timer""".split()
-SOURCES = [f"deb http://mirror.invalid/debian {suite} main" for suite in ("bookworm", "bookworm-updates")] + [
-    "deb http://mirror.invalid/debian-security bookworm-security main"]
+SUITE = "bookworm"                                       # without a mirror of ours mmdebstrap takes Debian's, with updates and security
 HOOKS = [
     # the repository's packages with what they need and the system lacks; kept until the second layer indexes them
     'mkdir -p "$1/srv/lab/apt/partial" && APT_CONFIG="$MMDEBSTRAP_APT_CONFIG" apt-get -qq -y --no-install-recommends --download-only'
@@ -89,7 +88,7 @@ def opennebula_debs():
 
 def tags(debs):
     """Return the three image names that the present inputs ask for."""
-    base = f"{NAME}-base:{digest(PACKAGES, HOOKS, SOURCES)}"
+    base = f"{NAME}-base:{digest(PACKAGES, HOOKS, SUITE)}"
     node = f"{NAME}:{digest(base, NODE_STEPS, INDEX.read_text(encoding='utf-8'), debs)}"
     return {"base": base, "node": node, "bmc": f"{NAME}-bmc:{digest(node, BMC_STEPS)}"}
 
@@ -116,7 +115,7 @@ def make_base(tag):
     say(f"mmdebstrap: {len(PACKAGES)} packages and what they need, a few minutes")
     options = [f"--customize-hook={hook}" for hook in HOOKS] + ["--dpkgopt=path-exclude=/usr/share/man/*", "--dpkgopt=path-exclude=/usr/share/locale/*"]
     with tempfile.NamedTemporaryFile("w+") as log, subprocess.Popen(
-            ["mmdebstrap", "--variant=minbase", f"--include={','.join(PACKAGES)}", *options, "bookworm", "-", *SOURCES],
+            ["mmdebstrap", "--variant=minbase", f"--include={','.join(PACKAGES)}", *options, SUITE, "-"],
             stdout=subprocess.PIPE, stderr=log) as maker:
         imported = subprocess.run(["podman", "import", "--quiet", "-", tag], stdin=maker.stdout, stdout=subprocess.DEVNULL, check=False).returncode
         if maker.wait() or imported:
