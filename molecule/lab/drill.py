@@ -129,10 +129,10 @@ def ready(zone):
 
 def fail_over(zone, round_, survivor, within_s=180):
     """Take the power away and note when each part of the survivor answers."""
-    began, wall = time.monotonic(), time.time()
-    faults.kill(zone.lab, round_.victim)
+    wall = time.time()
+    began = faults.kill(zone.lab, round_.victim)
     say(f"{round_.victim} lost power")
-    looks = {"fenced": (lambda: zone.fenced(survivor, round_.victim, wall), 0.25), "address": (zone.address_answers, 0.05), "daemon": (zone.client.answers, 0.05)}
+    looks = {"fenced": (lambda: zone.fenced(survivor, round_.victim, wall), 0.25), "address": (lambda: zone.address_answers_at(survivor), 0.05), "daemon": (zone.client.answers, 0.05)}
 
     def watch(name):
         look, every_s = looks[name]

@@ -4,10 +4,12 @@
 """What can go wrong, on demand: power, network, units, replication sources, the BMC. None of it needs ssh."""
 from __future__ import annotations
 
+import os
 import re
+import signal
 import time
 
-from podman import LabError, podman, run
+from podman import LabError, run
 
 BMC_FAULTS = ("deny", "hang", "stuck", "slow")
 
@@ -31,9 +33,14 @@ def power(lab, name, verb):
 
 
 def kill(lab, name):
-    """Cut the power: SIGKILL to the container's init takes every process with it, nothing is told or flushed."""
-    if lab.states().get(lab.node(name).container) == "running":
-        podman("kill", "--signal", "KILL", lab.node(name).container)
+    """Cut the power: SIGKILL to the container's init takes every process with it, nothing is told or flushed. Return when (monotonic)."""
+    pid = run("podman", "inspect", "--format", "{{.State.Pid}}", lab.node(name).container, check=False).stdout.strip()
+    when = time.monotonic()
+    if pid.isdigit() and int(pid):                       # 0: off already
+        os.kill(int(pid), signal.SIGKILL)
+        while lab.states().get(lab.node(name).container) == "running":
+            time.sleep(0.05)
+    return when
 
 
 # -- network -----------------------------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import datetime
+import pathlib
 import socket
 
 import faults
@@ -42,15 +43,19 @@ class Zone:
     def peer(self, name):
         return next(node for node in self.nodes if node != name)
 
-    def address_answers(self):
-        """Tell whether some machine has the address: it refuses or accepts, and does not keep silent."""
+    def address_answers_at(self, name):
+        """Tell whether a node answers under the zone's address: it refuses or accepts, and the neighbour table says who.
+
+        An answer alone proves nothing: a dead container's network goes seconds after its processes, and refuses meanwhile.
+        """
         try:
             socket.create_connection((self.vip, PORT), 0.3).close()
         except ConnectionRefusedError:
-            return True
+            pass
         except OSError:
             return False
-        return True
+        neighbours = [line.split() for line in pathlib.Path("/proc/net/arp").read_text(encoding="ascii").splitlines()]
+        return any(row[0] == self.vip and row[3] == self.lab.node(name).mac for row in neighbours)
 
     def fenced(self, survivor, victim, since):
         done = self.lab.inside(survivor, "stonith_admin", "--history", victim, "--output-as=xml", check=False)
