@@ -44,8 +44,8 @@ def _option(parameter):
     content = parameter.find("content")
     choices = tuple(option.get("value") for option in content.iterfind("option")) if content is not None else ()
     kind = content.get("type", "string") if content is not None else "string"
-    # A default makes a "required" parameter optional in practice: fence agents mark action=reboot as required (fence-agents 4.12).
-    default = content is not None and content.get("default") is not None
+    # A default makes a "required" parameter optional in practice; IPaddr2's default="" of its required ip is none (resource-agents 4.12).
+    default = content is not None and bool(content.get("default"))
     return Option(parameter.get("name"), parameter.get("required") == "1" and not default, kind, choices, parameter.get("obsoletes") or "",
                   parameter.get("deprecated") == "1")
 

@@ -1,0 +1,103 @@
+# Copyright: (c) 2026, The constellation.opennebula team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""pacemaker.Pacemaker: argument lists, secrets by standard input, every exit code named."""
+from __future__ import annotations
+
+import os
+import stat
+
+import pytest
+from ansible_collections.constellation.opennebula.plugins.module_utils.adapters import pacemaker, system
+from ansible_collections.constellation.opennebula.plugins.module_utils.core.errors import CoreError, NotThere
+
+CANARY = "CANARY-9f2c"
+
+
+@pytest.fixture(name="programs")
+def programs_(monkeypatch):
+    """Answers by program name; records (argv, stdin)."""
+    calls, answers = [], {}
+
+    def run(argv, stdin=None, timeout_s=60):
+        calls.append((argv, stdin))
+        answer = answers.get(argv[0], (0, "", ""))
+        return answer(argv) if callable(answer) else answer
+    monkeypatch.setattr(system, "run", run)
+    return calls, answers
+
+
+def test_password_goes_through_standard_input_only(programs):
+    calls = programs[0]
+    cluster = pacemaker.Pacemaker()
+    cluster.authenticate({"a": ["192.0.2.1"], "b": ["192.0.2.2"]}, "hacluster", CANARY)
+    cluster.fence_status("fence_x", f"password={CANARY}\n")
+    cluster.patch(f"<diff>{CANARY}</diff>")
+    cluster.verify(f"<cib>{CANARY}</cib>")
+    assert calls[0] == (["pcs", "host", "auth", "a", "addr=192.0.2.1", "b", "addr=192.0.2.2", "-u", "hacluster"], CANARY + "\n")
+    assert len(calls) == 4 and CANARY not in repr([argv for argv, dummy in calls])
+
+
+def test_configurations_are_compared_in_files_that_only_their_owner_reads(programs, tmp_path):
+    def look(argv):
+        for path in (argv[3], argv[5]):
+            assert stat.S_IMODE(os.stat(path).st_mode) == 0o600 and stat.S_IMODE(os.stat(os.path.dirname(path)).st_mode) == 0o700
+            with open(path, encoding="utf-8") as stream:
+                assert CANARY in stream.read()
+        return 1, "<diff/>", ""
+    programs[1]["crm_diff"] = look
+    assert pacemaker.Pacemaker(str(tmp_path)).diff(f"<a>{CANARY}</a>", f"<b>{CANARY}</b>") == "<diff/>"
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("code, expected", [(0, True), (103, False), (104, False)])
+def test_patch_tells_a_moved_configuration_from_an_applied_one(programs, code, expected):
+    programs[1]["cibadmin"] = (code, "", "Update was older than existing configuration")
+    assert pacemaker.Pacemaker().patch("<diff/>") is expected
+
+
+@pytest.mark.parametrize("code, error, message", [
+    (127, NotThere, "cibadmin is not installed"), (102, NotThere, "the cluster does not run on this host"),
+    (77, CoreError, r"ended with 77 \(not permitted\): said why"), (99, CoreError, r"ended with 99 \(unknown\)"),
+])
+def test_exit_codes_are_named(programs, code, error, message):
+    programs[1]["cibadmin"] = (code, "", "said\n  why")
+    with pytest.raises(error, match=message) as caught:
+        pacemaker.Pacemaker().cib()
+    assert isinstance(caught.value, NotThere) == (error is NotThere)
+
+
+def test_verification_returns_what_is_wrong(programs):
+    programs[1]["crm_verify"] = (78, "", "error: no good\nerror: worse\n-V may provide more details\n")
+    assert pacemaker.Pacemaker().verify("<cib/>") == ["error: no good", "error: worse"]
+    programs[1]["crm_verify"] = (0, "", "warning: only")
+    assert pacemaker.Pacemaker().verify("<cib/>") == []
+
+
+def test_waiting_ends_with_an_answer_or_an_error(programs):
+    for code, expected in ((0, True), (124, False)):
+        programs[1]["crm_resource"] = (code, "", "")
+        assert pacemaker.Pacemaker().wait_idle(5) is expected
+    programs[1]["crm_resource"] = (1, "", "broken")
+    with pytest.raises(CoreError, match="cannot wait for the cluster"):
+        pacemaker.Pacemaker().wait_idle(5)
+
+
+def test_metadata_of_a_missing_agent_is_nothing(programs):
+    programs[1]["crm_resource"] = (105, "", "No such object")
+    assert pacemaker.Pacemaker().metadata("fence_x") == ""
+    assert programs[0][0][0] == ["crm_resource", "--show-metadata", "stonith:fence_x"]
+
+
+def test_seeded_configuration_never_replaces_one(monkeypatch, tmp_path):
+    owner = type("O", (), {"pw_uid": os.getuid(), "gr_gid": os.getgid()})
+    monkeypatch.setattr(pacemaker, "CIB_DIRECTORY", str(tmp_path))
+    monkeypatch.setattr(pacemaker.pwd, "getpwnam", lambda name: owner)
+    monkeypatch.setattr(pacemaker.grp, "getgrnam", lambda name: owner)
+    cluster = pacemaker.Pacemaker()
+    assert not cluster.has_cib()
+    cluster.seed("<first/>")
+    with pytest.raises(FileExistsError):
+        cluster.seed("<second/>")
+    assert (tmp_path / "cib.xml").read_text(encoding="utf-8") == "<first/>" and [path.name for path in tmp_path.iterdir()] == ["cib.xml"]
+    assert stat.S_IMODE((tmp_path / "cib.xml").stat().st_mode) == 0o600

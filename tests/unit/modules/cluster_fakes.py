@@ -1,0 +1,146 @@
+# Copyright: (c) 2026, The constellation.opennebula team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A cluster that behaves: keeps its CIB, versions it as pacemaker does, starts and stops nodes."""
+from __future__ import annotations
+
+import json
+import pathlib
+
+from ansible_collections.constellation.opennebula.plugins.module_utils.core import cib
+from ansible_collections.constellation.opennebula.plugins.module_utils.core.errors import NotThere
+
+FIXTURES = pathlib.Path(__file__).resolve().parents[1] / "fixtures/cluster"
+COROSYNC = (FIXTURES / "corosync_pair.conf").read_text(encoding="utf-8")
+CRM_MON = (FIXTURES / "crm_mon_pair.xml").read_text(encoding="utf-8")
+CIB = (FIXTURES / "cib_pair.xml").read_text(encoding="utf-8")
+
+
+def metadata(name):
+    return (FIXTURES / f"metadata_{name}.xml").read_text(encoding="utf-8")
+
+
+class Clock:
+    """Time passes only when somebody sleeps."""
+
+    def __init__(self):
+        self.time = 0.0
+
+    def now(self):
+        return self.time
+
+    def sleep(self, seconds):
+        self.time += seconds
+
+
+class Cluster:
+    """What pacemaker.Pacemaker offers; ``writes`` lists everything that changed something."""
+
+    def __init__(self, text=CIB, online=("alpha1", "alpha2"), members=COROSYNC, known=("alpha1", "alpha2")):
+        self.text, self.online, self.conf, self.known = text, list(online), members, list(known)
+        self.writes, self.requests, self.answers, self.errors = [], [], {}, []
+        self.agents = {"fence_ilo_ssh": metadata("fence_ilo_ssh"), "ocf:heartbeat:IPaddr2": metadata("IPaddr2")}
+        self.idle, self.interfere, self.stubborn, self.seeded, self.standby = True, 0, False, None, set()
+
+    # configuration
+    def cib(self):
+        self._running()
+        return self.text
+
+    def verify(self, text):
+        return list(self.errors) if text != self.text else []
+
+    @staticmethod
+    def diff(old, new):
+        return json.dumps([old, new])
+
+    def patch(self, patch):
+        old, new = json.loads(patch)
+        if self.interfere:
+            self.interfere -= 1
+            self.text = self.text.replace('no-quorum-policy" value="', f'no-quorum-policy" value="moved{self.interfere}', 1)
+        if old != self.text:
+            return False
+        assert cib.parse(new).get("epoch") != cib.parse(old).get("epoch"), "pacemaker refuses a patch that does not raise the version"
+        self.writes.append("patch")
+        if not self.stubborn:
+            self.text = new
+        return True
+
+    def wait_idle(self, dummy_timeout_s):
+        return self.idle
+
+    def metadata(self, agent):
+        return self.agents.get(agent, "")
+
+    def fence_status(self, agent, request):
+        self.requests.append((agent, request))
+        return self.answers.get(agent, (0, "Status: ON"))
+
+    # state
+    def monitor(self):
+        self._running()
+        text = CRM_MON
+        for node in ("alpha1", "alpha2"):
+            flags = f'online="{str(node in self.online).lower()}" standby="{str(node in self.standby).lower()}"'
+            for before in ('online="true" standby="false"',):
+                text = text.replace(f'<node name="{node}" id="{node[-1]}" {before}', f'<node name="{node}" id="{node[-1]}" {flags}')
+        return text
+
+    def members(self):
+        return self.conf
+
+    def known_hosts(self):
+        return {"known_hosts": {name: {"token": "t"} for name in self.known}}
+
+    @staticmethod
+    def local_node():
+        return "alpha1"
+
+    def _running(self):
+        if "alpha1" not in self.online:
+            raise NotThere("cannot read the cluster", why="the cluster does not run on this host")
+
+    # membership
+    def authenticate(self, nodes, user, password):
+        assert user == "hacluster" and password
+        self.writes.append("authenticate")
+        self.known = list(nodes)
+
+    def setup(self, name, nodes):
+        assert set(self.known) >= set(nodes), "pcs refuses unknown hosts"
+        self.writes.append(f"setup {name}")
+        self.conf = COROSYNC
+
+    def distribute(self):
+        self.writes.append("distribute")
+
+    @staticmethod
+    def empty_cib():
+        return cib.EMPTY
+
+    def has_cib(self):
+        return bool(self.seeded)
+
+    def seed(self, text):
+        assert not self.online
+        self.seeded = text
+
+    def start(self, nodes):
+        assert self.conf, "pcs refuses to start what is not set up"
+        self.writes.append(f"start {' '.join(nodes)}")
+        self.online += list(nodes)
+
+    # nodes and resources
+    def set_standby(self, node, standby):
+        self.writes.append(f"standby {node} {standby}")
+        (self.standby.add if standby else self.standby.discard)(node)
+
+    def set_maintenance(self, node, maintenance):
+        self.writes.append(f"maintenance {node} {maintenance}")
+
+    def cleanup(self, resource, node=None):
+        self.writes.append(f"cleanup {resource} {node}")
+
+    def restart(self, resource, dummy_timeout_s):
+        self.writes.append(f"restart {resource}")

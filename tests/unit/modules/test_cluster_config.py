@@ -1,0 +1,136 @@
+# Copyright: (c) 2026, The constellation.opennebula team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""cluster_config: prediction = result, one patch, agents asked first, secrets kept."""
+from __future__ import annotations
+
+import json
+import pathlib
+import sys
+
+import pytest
+from ansible_collections.constellation.opennebula.plugins.module_utils.core import cib
+from ansible_collections.constellation.opennebula.plugins.module_utils.core.errors import CoreError, NotConverged, NotThere, Problems
+from ansible_collections.constellation.opennebula.plugins.modules import cluster_config
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+from cluster_fakes import Clock, Cluster  # noqa: E402
+
+CANARY = "CANARY-9f2c"
+
+
+def wanted(**changes):
+    description = {"properties": {"no-quorum-policy": "freeze"}, "fence_devices": [
+        {"id": "fence_new", "agent": "fence_ilo_ssh", "options": {"ip": "192.0.2.7", "username": "fence", "pcmk_host_list": "alpha2"}}]}
+    return {"description": dict(description, **changes), "secrets": {"fence_new": {"password": CANARY}}, "verify_fencing": "all", "wait_timeout_s": 5}
+
+
+def ensure(params, cluster, check_mode=False):
+    return cluster_config.ensure(params, cluster, check_mode, Clock())
+
+
+def test_prediction_is_what_happens_and_the_second_run_is_silent():
+    cluster = Cluster()
+    predicted = ensure(wanted(), cluster, check_mode=True).as_result()
+    assert predicted["changed"] and cluster.writes == [] and cluster.requests == []
+    done = ensure(wanted(), cluster).as_result()
+    assert cluster.writes == ["patch"]
+    assert done["changes"] == predicted["changes"] and done["diff"] == predicted["diff"]
+    assert [change["target"] for change in done["changes"]] == ["no-quorum-policy", "fence_new"]
+    assert not ensure(wanted(), cluster).changed and not ensure(wanted(), cluster, check_mode=True).changed
+
+
+def test_secret_reaches_the_cluster_and_no_result():
+    cluster = Cluster()
+    results = [ensure(wanted(), cluster, check_mode=mode).as_result() for mode in (True, False, False)]
+    assert CANARY in cluster.text and f"password={CANARY}" in cluster.requests[0][1]
+    assert CANARY not in json.dumps(results)
+    assert cluster_config.SPEC["secrets"]["no_log"] is True
+
+
+def test_bare_host_predicts_everything_in_check_mode_only():
+    cluster = Cluster(online=())
+    predicted = ensure(wanted(), cluster, check_mode=True)
+    assert [change.before for change in predicted.plan] == [None, None]
+    with pytest.raises(NotThere):
+        ensure(wanted(), cluster)
+
+
+def test_moved_configuration_is_read_again_until_the_patch_fits():
+    cluster = Cluster()
+    cluster.interfere = 3
+    assert ensure(wanted(), cluster).changed and cluster.writes == ["patch"]
+    assert cib.objects(cib.parse(cluster.text))[("property", "no-quorum-policy")] == "freeze"
+    cluster = Cluster()
+    cluster.interfere = 10 ** 6
+    with pytest.raises(CoreError, match="kept moving"):
+        ensure(wanted(), cluster)
+    assert cluster.writes == []
+
+
+def test_cluster_that_ignores_the_patch_is_named():
+    cluster = Cluster()
+    cluster.stubborn = True
+    with pytest.raises(NotConverged, match="no-quorum-policy"):
+        ensure(wanted(), cluster)
+
+
+@pytest.mark.parametrize("options, message", [
+    ({"ip": "1", "pcmk_host_lst": "a", "username": "u"}, "no option 'pcmk_host_lst'; did you mean 'pcmk_host_list'?"),
+    ({"ip": "1", "usernam": "u"}, "no option 'usernam'; did you mean 'username'?"),
+    ({"ip": "1"}, "the agent needs option 'username'"),
+    ({"ip": "1", "username": "u", "power_wait": "soon"}, "'power_wait' is 'soon', which is not a duration"),
+    ({"ip": "1", "username": "u", "ipport": "ssh"}, "'ipport' is 'ssh', which is not a whole number"),
+])
+def test_options_that_the_agent_does_not_know_are_refused_before_anything_changes(options, message):
+    cluster = Cluster()
+    with pytest.raises(Problems) as caught:
+        ensure(wanted(fence_devices=[{"id": "fence_new", "agent": "fence_ilo_ssh", "options": options}]), cluster)
+    assert message in str(caught.value) and cluster.writes == [] and cluster.requests == []
+
+
+def test_agent_that_is_not_installed_is_refused_but_predicted():
+    params = dict(wanted(resources=[{"id": "r", "agent": "ocf:nowhere:nothing"}]))
+    assert ensure(params, Cluster(), check_mode=True).changed
+    with pytest.raises(Problems, match="agent 'ocf:nowhere:nothing' is not installed"):
+        ensure(params, Cluster())
+
+
+def test_fence_device_that_does_not_answer_stops_everything():
+    cluster = Cluster()
+    cluster.answers["fence_ilo_ssh"] = (1, f"ERROR: login with {CANARY} failed")
+    with pytest.raises(Problems) as caught:
+        ensure(wanted(), cluster)
+    assert "fence_new (fence_ilo_ssh at 192.0.2.7) does not answer for alpha2: ERROR: login with (secret) failed" in str(caught.value)
+    assert cluster.writes == [] and CANARY not in str(caught.value) + json.dumps(caught.value.as_dict())
+    assert ensure(dict(wanted(), verify_fencing="none"), cluster).changed
+
+
+def test_own_device_can_be_left_out_of_the_proof():
+    own = wanted(fence_devices=[{"id": "fence_new", "agent": "fence_ilo_ssh", "options": {"ip": "1", "username": "u", "pcmk_host_list": "alpha1"}}])
+    cluster = Cluster()
+    ensure(dict(own, verify_fencing="others"), cluster)
+    assert cluster.requests == [] and cluster.writes == ["patch"]
+
+
+def test_unchanged_devices_are_not_asked_again():
+    cluster = Cluster()
+    ensure(wanted(), cluster)
+    cluster.requests.clear()
+    ensure(wanted(properties={"no-quorum-policy": "stop"}), cluster)
+    assert cluster.requests == []
+
+
+def test_errors_that_crm_verify_finds_stop_the_patch():
+    cluster = Cluster()
+    cluster.errors = ["element primitive: Relax-NG validity error"]
+    with pytest.raises(Problems, match="Relax-NG"):
+        ensure(wanted(), cluster)
+    assert cluster.writes == []
+
+
+def test_cluster_that_never_becomes_idle_is_an_error_with_the_reason():
+    cluster = Cluster()
+    cluster.idle = False
+    with pytest.raises(CoreError, match="did not become idle"):
+        ensure(wanted(), cluster)
