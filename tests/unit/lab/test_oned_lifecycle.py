@@ -195,6 +195,15 @@ def test_retry_of_boot_undeploy_sends_restore_and_fails_without_checkpoint(world
     world.wait(vm_id, "RUNNING")
 
 
+@pytest.mark.parametrize("action, state, end", [("poweroff", "SHUTDOWN_POWEROFF", "POWEROFF"), ("undeploy", "SHUTDOWN_UNDEPLOY", "UNDEPLOYED")])
+def test_retry_of_a_graceful_shutdown_is_hard_and_does_not_hang_with_it(world, action, state, end):
+    vm_id = world.create(f'LAB_SECONDS="{state}=never"')
+    world.ok("one.vm.action", action, vm_id)
+    assert world.state(vm_id) == state
+    world.ok("one.vm.recover", vm_id, 2)
+    world.wait(vm_id, end)
+
+
 def test_requirements_that_nobody_fulfils_keep_a_machine_pending(world):
     vm_id = world.ok("one.vm.allocate", 'SCHED_REQUIREMENTS="NAME=\\"nosuch\\""', False)
     chosen = world.ok("one.vm.allocate", 'SCHED_REQUIREMENTS="NAME=\\"kvm2\\""', False)

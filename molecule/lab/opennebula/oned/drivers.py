@@ -55,8 +55,11 @@ NEVER = "never"
 
 
 def chosen(table, state, group):
-    """Return what a LAB_ attribute says for a step: by the state's own name, else by its group, else None."""
-    return table.get(state, table.get(group))
+    """Return what a LAB_ attribute says for a step: by the state's own name, else by its group, else None.
+
+    CANCEL goes by its own name only: it comes to help where the graceful step of the same state hangs.
+    """
+    return table.get(group) if group == CANCEL.group else table.get(state, table.get(group))
 
 
 def seconds(vm, state, group, defaults):
@@ -67,7 +70,8 @@ def seconds(vm, state, group, defaults):
     try:
         return float((text or "").rstrip("s"))
     except ValueError:
-        return defaults.get(state, defaults.get(group, DEFAULT_SECONDS))
+        found = chosen(defaults, state, group)
+        return DEFAULT_SECONDS if found is None else found
 
 
 def fails(vm, state, group, failures):
