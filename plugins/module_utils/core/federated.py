@@ -52,8 +52,8 @@ def plan(facts, database, domain, source, tables=FEDERATED_TABLES, replace=False
     foreign = bool(facts.tables) and not facts.interrupted
     if foreign and not (replace or force):
         raise CoreError(
-            "refusing to seed the federated tables", why=f"{database} has {len(facts.tables)} of them already ({', '.join(sorted(facts.tables))}), and "
-            + (f"position {position}" if position else f"no position in GTID domain {domain}") + " says that they are not a complete copy of the master zone's",
+            "refusing to seed the federated tables", why=f"{database} already has {len(facts.tables)} of {len(tables)} ({', '.join(sorted(facts.tables))}), "
+            f"which are no complete copy of the master zone's (position in GTID domain {domain}: {position or 'none'})",
             hint="If they may go, run again with replace: true; they are dumped into backup_dir first.")
     before = {"tables": sorted(facts.tables), "position": position or "none"} if facts.tables or position else None
     after = {"tables": sorted(tables), "position": f"of the dump (domain {domain})", "from": source}
