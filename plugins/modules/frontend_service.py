@@ -23,10 +23,9 @@ options:
     description: Whether systemd starts them at boot. By default this stays as it is.
     type: bool
   config_files:
-    description: Files that the services read when they start. By default nothing is restarted.
-    type: list
-    elements: path
-    default: []
+    description: For a service, the list of files that it reads when it starts. A service that is not named here is not restarted.
+    type: dict
+    default: {}
   restart_timeout_s:
     description: Seconds to wait for a restart through the cluster.
     type: int
@@ -46,7 +45,8 @@ EXAMPLES = r"""
 - name: Run oned with the oned.conf that is there
   constellation.opennebula.frontend_service:
     names: [opennebula]
-    config_files: [/etc/one/oned.conf]
+    config_files:
+      opennebula: [/etc/one/oned.conf]
 """
 
 RETURN = r"""
@@ -78,15 +78,17 @@ def owned_here(rows, cluster):
 
 
 def ensure(params, systemd, cluster, check_mode):
-    names = params["names"]
+    names, config_files = params["names"], params["config_files"]
+    frontend_service.check_names(names, config_files)
+    paths = [path for files in config_files.values() for path in files]
 
     def read():
         rows = systemd.units([frontend_service.unit(name) for name in names] + [PACEMAKER])
         # the cluster is asked only where something could be restarted
-        return rows, owned_here(rows, cluster) if params["config_files"] else set(), systemd.changed_at(params["config_files"]), systemd.monotonic()
+        return rows, owned_here(rows, cluster) if paths else set(), systemd.changed_at(paths), systemd.monotonic()
 
     def plan(state):
-        return frontend_service.plan(names, params["at_boot"], *state, lenient=check_mode)
+        return frontend_service.plan(names, params["at_boot"], config_files, *state, lenient=check_mode)
 
     def apply(todo):
         for change in todo:
@@ -102,7 +104,7 @@ def main():
     module = glue.module(argument_spec=dict(
         names=dict(type="list", elements="str", required=True),
         at_boot=dict(type="bool"),
-        config_files=dict(type="list", elements="path", default=[]),
+        config_files=dict(type="dict", default={}),
         restart_timeout_s=dict(type="int", default=180),
     ))
     glue.run(module, lambda: ensure(module.params, services.Systemd(), pacemaker.Pacemaker(), module.check_mode))

@@ -8,9 +8,16 @@ active on this node is restarted by pacemaker, anything else that runs by system
 """
 from __future__ import annotations
 
-from .errors import NotThere
+from .errors import CoreError, NotThere
 from .plan import Change, Plan
 from .unit_plan import RUNNING, installed, newer_files
+
+
+def check_names(names, config_files):
+    """Refuse files for services that are not named: nothing would be done with them."""
+    strange = sorted(set(config_files) - set(names))
+    if strange:
+        raise CoreError(f"config_files names {', '.join(strange)}", why="names does not", hint=f"Use one of: {', '.join(names)}.")
 
 
 def unit(name):
@@ -33,8 +40,11 @@ def owned_here(state, node):
     return {entry["id"] for entry in state["resources"] if entry["active"] and entry["managed"] and node in entry["nodes"]}
 
 
-def plan(names, wanted_at_boot, rows, owned, changed_at, now, lenient):
-    """Return the Plan; ``lenient`` (check mode) passes over services that are not installed yet."""
+def plan(names, wanted_at_boot, config_files, rows, owned, changed_at, now, lenient):
+    """Return the Plan.
+
+    config_files: {service: [files that it reads when it starts]}; lenient (check mode): pass over services that are not installed yet.
+    """
     changes = []
     for name in names:
         row = rows[unit(name)]
@@ -46,7 +56,8 @@ def plan(names, wanted_at_boot, rows, owned, changed_at, now, lenient):
         if wanted_at_boot is not None and at_boot(row) != wanted_at_boot:
             verb = "enable" if wanted_at_boot else "disable"
             changes.append(Change("unit", name, row["UnitFileState"], verb + "d", step=("systemd", verb, unit(name))))
-        newer = newer_files(int(row["ExecMainStartTimestampMonotonic"] or 0) / 1e6, changed_at, now) if row["ActiveState"] in RUNNING else []
+        read = {path: changed_at[path] for path in config_files.get(name, ()) if row["ActiveState"] in RUNNING}
+        newer = newer_files(int(row["ExecMainStartTimestampMonotonic"] or 0) / 1e6, read, now)
         if newer:
             step = ("cluster", name) if name in owned else ("systemd", "restart", unit(name))
             changes.append(Change("service", name, f"runs since before {', '.join(newer)} was changed", "running as configured", step=step))

@@ -7,7 +7,7 @@ import pytest
 from ansible_collections.constellation.opennebula.plugins.module_utils.core.errors import CoreError, NotConverged, NotThere
 from ansible_collections.constellation.opennebula.plugins.modules import frontend_service
 
-CONF = "/etc/one/oned.conf"
+FILES = {"opennebula": ["/etc/one/oned.conf"]}
 STATE = """<pacemaker-result api-version="2.25"><summary/><nodes/><resources><group id="opennebula_zone">
 <resource id="opennebula" resource_agent="systemd:opennebula" role="Started" active="true" failed="false" managed="{managed}"
  blocked="false"><node name="alpha1"/></resource>
@@ -58,17 +58,17 @@ class FakeHost:
 
 
 def params(**options):
-    return dict({"names": ["opennebula", "opennebula-flow"], "at_boot": None, "config_files": [], "restart_timeout_s": 180}, **options)
+    return dict({"names": ["opennebula", "opennebula-flow"], "at_boot": None, "config_files": {}, "restart_timeout_s": 180}, **options)
 
 
 @pytest.mark.parametrize("options, host, did", [
     ({"at_boot": False}, {}, [("systemctl", "disable", "opennebula.service")]),
     ({"at_boot": True}, {}, [("systemctl", "enable", "opennebula-flow.service")]),
-    ({"config_files": [CONF]}, {}, [("cluster", "opennebula", 180)]),
-    ({"config_files": [CONF]}, {"clustered": False}, [("systemctl", "restart", "opennebula.service")]),
-    ({"config_files": [CONF]}, {"node": "alpha2"}, [("systemctl", "restart", "opennebula.service")]),
-    ({"config_files": [CONF]}, {"managed": "false"}, [("systemctl", "restart", "opennebula.service")]),
-    ({"config_files": [CONF], "at_boot": False}, {}, [("systemctl", "disable", "opennebula.service"), ("cluster", "opennebula", 180)]),
+    ({"config_files": FILES}, {}, [("cluster", "opennebula", 180)]),
+    ({"config_files": FILES}, {"clustered": False}, [("systemctl", "restart", "opennebula.service")]),
+    ({"config_files": FILES}, {"node": "alpha2"}, [("systemctl", "restart", "opennebula.service")]),
+    ({"config_files": FILES}, {"managed": "false"}, [("systemctl", "restart", "opennebula.service")]),
+    ({"config_files": FILES, "at_boot": False}, {}, [("systemctl", "disable", "opennebula.service"), ("cluster", "opennebula", 180)]),
 ])
 def test_check_mode_foresees_what_a_run_does_and_a_second_run_changes_nothing(options, host, did):
     fake = FakeHost(**host)
@@ -84,7 +84,7 @@ def test_check_mode_foresees_what_a_run_does_and_a_second_run_changes_nothing(op
 @pytest.mark.parametrize("host", [{"running": False}, {"written": 40.0}, {"written": None}, {"written": 999.0}])
 def test_nothing_is_started_and_nothing_restarted_without_need(host):
     fake = FakeHost(**host)
-    assert not frontend_service.ensure(params(config_files=[CONF]), fake, fake, False).changed and fake.did == []
+    assert not frontend_service.ensure(params(config_files=FILES), fake, fake, False).changed and fake.did == []
 
 
 def test_a_service_that_is_not_installed_is_refused_and_foreseen():
@@ -97,12 +97,17 @@ def test_a_service_that_is_not_installed_is_refused_and_foreseen():
 def test_a_restart_without_effect_is_told():
     fake = FakeHost(stubborn=True)
     with pytest.raises(NotConverged, match="service opennebula did not converge"):
-        frontend_service.ensure(params(config_files=[CONF]), fake, fake, False)
+        frontend_service.ensure(params(config_files=FILES), fake, fake, False)
 
 
 def test_an_unreadable_cluster_is_an_error_and_no_reason_to_restart_behind_its_back():
     fake = FakeHost()
     fake.monitor = lambda: "not XML"
     with pytest.raises(CoreError):
-        frontend_service.ensure(params(config_files=[CONF]), fake, fake, False)
+        frontend_service.ensure(params(config_files=FILES), fake, fake, False)
     assert fake.did == []
+
+
+def test_files_of_a_service_that_is_not_named_are_refused():
+    with pytest.raises(CoreError, match="config_files names oned: names does not. Use one of: opennebula, opennebula-flow"):
+        frontend_service.ensure(params(config_files={"oned": ["/etc/one/oned.conf"]}), FakeHost(), FakeHost(), True)
