@@ -8,7 +8,7 @@ our journal (a retry of ours), the last state that a daemon of this host logged,
 the record. And where the running daemon logs into files, a VM that it never logged a new state for cannot have begun anything since it started.
 Times are whole seconds; the same second as the daemon's start counts as after it, which is the side that does nothing.
 
-What does monitoring say of a domain? Seen: LAST_POLL moved since the daemon started, with state a. Not seen: the host was monitored since then, and
+What does monitoring say of a domain? Seen: LAST_POLL (from 5.12 also MONITORING/TIMESTAMP) moved since the daemon started, with state a. Not seen: the host was monitored since then, and
 a VM that a report "a" would have brought to RUNNING (BOOT*) is still where it was.
 """
 from __future__ import annotations
@@ -68,6 +68,7 @@ def weigh(vm, scene, last_logged):
         monitored=monitored,
         origin=_origin(vm, scene, entry),
         domain=_domain(vm, scene, monitored),
+        source=_source(vm, scene),
         move=_move(vm),
         operation=_operation(vm),
     )
@@ -104,7 +105,8 @@ def _transfer(vm, scene):
 
 
 def _monitored(vm, scene):
-    host = scene.hosts.get(vm.hid)
+    leaving = vm.state in ("MIGRATE", "SAVE_MIGRATE") and len(vm.records) > 1
+    host = scene.hosts.get(vm.records[-2].hid if leaving else vm.hid)
     if host is None:
         return UNKNOWN
     return "yes" if host.state in _MONITORED and host.monitored_at >= scene.started + scene.monitoring_settle_s else "no"
@@ -122,12 +124,20 @@ def _origin(vm, scene, entry):
     return "other"
 
 
+def _seen(vm, scene):
+    """Return what a report that is newer than the running daemon said of the domain: a, d, e, or nothing."""
+    return vm.poll if vm.last_poll >= int(scene.started) + 1 else ""
+
+
 def _domain(vm, scene, monitored):
-    polled = vm.last_poll >= int(scene.started) + 1
-    if vm.state in _SINGLE_HOST and polled:
-        return "running" if vm.poll == "a" else UNKNOWN
-    boots = vm_states.family(vm.state) == "BOOT" or vm.state.startswith("BOOT")
-    return "absent" if boots and monitored == "yes" else UNKNOWN
+    if vm.state in _SINGLE_HOST:
+        return "running" if _seen(vm, scene) == "a" else UNKNOWN
+    return "absent" if vm.state.startswith("BOOT") and monitored == "yes" else UNKNOWN
+
+
+def _source(vm, scene):
+    # Both hosts own a VM under way between them, and a report does not say whose it is. But before it is saved it can only run where it was.
+    return "running" if vm.state == "SAVE_MIGRATE" and _seen(vm, scene) == "a" else UNKNOWN
 
 
 def _move(vm):
@@ -154,7 +164,7 @@ def _vm(node):
     return Vm(id=_int(node, "ID"), name=node.findtext("NAME") or "", owner=node.findtext("UNAME") or "",
               state=vm_states.name(_int(node, "STATE"), _int(node, "LCM_STATE")), host=last.host if last else None, hid=last.hid if last else None,
               previous_host=before.host if before and before.hid != last.hid else None, seq=last.seq if last else -1,
-              action=vm_states.HISTORY_ACTIONS.get(action, str(action)), last_poll=_int(node, "LAST_POLL"), poll=node.findtext("MONITORING/STATE") or "",
+              action=vm_states.HISTORY_ACTIONS.get(action, str(action)), last_poll=max(_int(node, "LAST_POLL"), _int(node, "MONITORING/TIMESTAMP")), poll=node.findtext("MONITORING/STATE") or "",
               records=tuple(records), error=node.findtext("USER_TEMPLATE/ERROR") or "")
 
 

@@ -14,7 +14,7 @@ How the table thinks, family by family (F, S, R: recover with failure, success, 
   BOOT*             monitoring reports a running domain and the daemon follows. Not reported: F, then R. A hypervisor refuses a domain it already has.
   MIGRATE           F and S both write RUNNING, on the source or on the target: only the hypervisors know which. SAVE_MIGRATE alike.
   SAVE_*            still running: F. Gone with a complete checkpoint: S. F on a saved VM would boot it without its memory.
-  SHUTDOWN*         monitoring ends it. Still running: F (ask again). R would switch it off hard, S on a running domain frees what it uses.
+  SHUTDOWN*         monitoring ends it (wait). Still running: F (ask again). R would switch it off hard, S on a running domain frees what it uses.
   HOTPLUG*          F on an attach that happened frees a disk or lease in use. F on a detach keeps the entry, and detach can be asked again.
   DISK_SNAPSHOT*    the list must say what the disk has: only with the disk seen. A half-done revert cannot be told.
   RESIZE, SAVEAS, BACKUP, HOTPLUG_SNAPSHOT   F: the source is untouched, the operation is asked for again.
@@ -70,6 +70,7 @@ _TRANSFER = (
 )
 _WHEN = Row({"began": UNKNOWN}, REFUSE, "nothing tells whether it began before the running daemon started: neither its history nor a log on this front-end")
 _MONITOR = Row({"monitored": (UNKNOWN, "no")}, WAIT, "its host was not monitored since the daemon started; a report may resolve it")
+_REPORT = Row({"domain": UNKNOWN, "monitored": (UNKNOWN, "no")}, WAIT, "its host was not monitored since the daemon started; a report may tell whether its domain runs")
 _DOMAIN = Row({"domain": UNKNOWN}, REFUSE, "it is not known whether its domain runs on the host")
 
 _MOVE_ROWS = {
@@ -115,6 +116,7 @@ def _table():
             Row({}, REFUSE, "its domain runs on neither host")),
         "SAVE_MIGRATE": (
             _BUSY, *_TRANSFER, _WHEN,
+            Row({"source": UNKNOWN, "monitored": (UNKNOWN, "no")}, WAIT, "the host that it leaves was not monitored since the daemon started; a report may tell whether it runs there"),
             Row({"source": UNKNOWN}, REFUSE, "it is not known whether its domain still runs on the host that it leaves"),
             Row({"source": "running"}, FAILURE, "its domain still runs on the source"),
             Row({"checkpoint": "complete"}, SUCCESS, "its domain is gone from the source and its checkpoint is complete"),
@@ -138,12 +140,12 @@ def _table():
         table[state] = (
             _BUSY, _MONITOR,
             Row({"domain": "absent"}, WAIT, "its domain is gone; the next report of its host ends it"),
-            _DOMAIN, _WHEN,
-            *_TRANSFER,
+            Row({"domain": UNKNOWN}, WAIT, "no report says that its domain runs; after two reports without it the daemon ends it by itself"),
+            _WHEN, *_TRANSFER,
             Row({}, FAILURE, "its domain runs on; the order to shut down is lost and has to be given again"))
     for state in ("SAVE_STOP", "SAVE_SUSPEND"):
         table[state] = (
-            _BUSY, *_TRANSFER, _WHEN, _DOMAIN,
+            _BUSY, *_TRANSFER, _WHEN, _REPORT, _DOMAIN,
             Row({"domain": "running"}, FAILURE, "its domain still runs, nothing was saved"),
             Row({"checkpoint": "complete"}, SUCCESS, "its domain is gone and its checkpoint is complete"),
             Row({}, REFUSE, "its domain is gone and no complete checkpoint was seen"))

@@ -60,6 +60,11 @@ def test_what_monitoring_says_of_the_domain(state, last_poll, poll, domain):
     assert evidence.weigh(vm(state, last_poll, poll), SCENE, None).domain == domain
 
 
+def test_a_domain_that_is_being_saved_for_migration_runs_where_it_was_if_it_runs():
+    assert evidence.weigh(vm("SAVE_MIGRATE", 1050, "a"), SCENE, None).source == "running"
+    assert evidence.weigh(vm("SAVE_MIGRATE", 990, "a"), SCENE, None).source == evidence.weigh(vm("MIGRATE", 1050, "a"), SCENE, None).source == "unknown"
+
+
 @pytest.mark.parametrize("entry, asked, origin", [
     (None, False, "other"), (None, True, "asked"), ({"operation": "failure", "state": "PROLOG", "time": 1050}, False, "ours"),
     ({"operation": "failure", "state": "BOOT", "time": 1050}, False, "other"),

@@ -97,8 +97,12 @@ class Monitor:
         for vm_id in self.lifecycle.vms.ids("state IN (3, 8)"):
             with self.lifecycle.lock:
                 vm = self.lifecycle.load(vm_id)
-                if vm is not None and vm.host == host_id:
+                if vm is None:
+                    continue
+                if vm.host == host_id:
                     self.machine(vm, report.get(vm_id))
+                elif vm_id in report and leaves(vm, host_id):
+                    self.machine(vm, report[vm_id])
 
     def machine(self, vm, said):
         if said is None:
@@ -109,6 +113,7 @@ class Monitor:
             return
         self._missing.pop(vm.id, None)
         body.put(vm.element, "LAST_POLL", machine.now())
+        body.put(vm.element.find("MONITORING"), "STATE", said)
         if not self.lifecycle.reported(vm, said):
             self.lifecycle.vms.seen(vm)
 
@@ -140,6 +145,11 @@ class Scheduler:
                     host = next((host for host in self.hosts.candidates() if suits(host, vm.user("SCHED_REQUIREMENTS"))), None)
                     if host is not None:
                         self.deploy(vm, host)
+
+
+def leaves(vm, host_id):
+    """Tell whether the machine is on its way from this host: until it has arrived both hosts own it, and either may report it."""
+    return vm.state in ("MIGRATE", "SAVE_MIGRATE") and vm.previous is not None and body.number(vm.previous, "HID") == host_id
 
 
 def suits(host, requirements):
