@@ -42,10 +42,12 @@ class Node:
     def start(self):
         filters = [f"--zone0.replicate-do-table={table}" for table in TABLES] if self.domain else []
         self.process = subprocess.Popen(
-            ["mariadbd", "--no-defaults", f"--datadir={self.folder}", f"--socket={self.folder}/s.sock", f"--pid-file={self.folder}/pid", f"--log-error={self.folder}/err.log",
+            ["mariadbd", "--no-defaults", f"--datadir={self.folder}", f"--socket={self.folder}/s.sock", f"--pid-file={self.folder}/pid",
+             f"--log-error={self.folder}/err.log",
              *(["--user=mysql"] if os.geteuid() == 0 else []), "--bind-address=127.0.0.1", f"--port={self.port}", f"--server-id={self.server_id}",
              f"--gtid-domain-id={self.domain}", "--gtid-strict-mode=1", "--log-bin=mysql-bin", "--relay-log=mysql-relay", "--binlog-do-db=opennebula",
-             "--binlog-format=ROW", "--log-slave-updates=1", f"--gtid-ignore-duplicates={int(bool(self.domain))}", "--relay-log-recovery=1", "--slave-net-timeout=10",
+             "--binlog-format=ROW", "--log-slave-updates=1", f"--gtid-ignore-duplicates={int(bool(self.domain))}", "--relay-log-recovery=1",
+             "--slave-net-timeout=10",
              "--read-only=1", "--skip-name-resolve", "--rpl-semi-sync-slave-enabled=1", "--innodb-buffer-pool-size=16M", *filters],
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         until(lambda: self.value("SELECT 1") == 1, 30)
@@ -65,7 +67,8 @@ class Node:
     def rows(self, sql, value=False, database=None):
         """Ask by another road than the code under test."""
         try:
-            with pymysql.connect(unix_socket=str(self.folder / "s.sock"), user="root", database=database, autocommit=True) as connection, connection.cursor() as cursor:
+            with pymysql.connect(unix_socket=str(self.folder / "s.sock"), user="root", database=database,
+                                 autocommit=True) as connection, connection.cursor() as cursor:
                 cursor.execute(sql)
                 rows = cursor.fetchall()
         except pymysql.err.OperationalError:
@@ -100,7 +103,8 @@ def zones():
 
 def access(node):
     def user(name, privileges):
-        return {"name": name, "hosts": ["127.0.0.1"], "password": SECRET, "privileges": privileges, "require_tls": False, "exclusive": False, "state": "present"}
+        return {"name": name, "hosts": ["127.0.0.1"], "password": SECRET, "privileges": privileges, "require_tls": False, "exclusive": False,
+                "state": "present"}
 
     users = [user("repl", {"*.*": ["REPLICATION REPLICA"]}), user("seed", {"opennebula.*": ["SELECT"]})]
     return database_access.ensure({"databases": ["opennebula"], "charset": "utf8mb4", "users": users}, node.server(), False)
@@ -109,20 +113,24 @@ def access(node):
 def sources(zones, node, federation=False, **more):
     name, peer = PAIRS[node]
     wanted = [{"name": "zone0", "host": "127.0.0.1", "port": zones["alpha2"].port, "do_tables": TABLES}] if federation else []
-    params = {"port": 3306, "user": "repl", "password": SECRET, "update_password": "on_create", "connect_retry_s": 2, "heartbeat_s": 5.0, "delay_s": 0, "use_gtid": "slave_pos",
-              "ssl": False, "ssl_ca": "", "ssl_cert": "", "ssl_key": "", "ssl_verify": True, "state": "started", "exclusive": True, "wait_for": "running", "wait_timeout_s": 20}
+    params = {"port": 3306, "user": "repl", "password": SECRET, "update_password": "on_create", "connect_retry_s": 2, "heartbeat_s": 5.0, "delay_s": 0,
+              "use_gtid": "slave_pos",
+              "ssl": False, "ssl_ca": "", "ssl_cert": "", "ssl_key": "", "ssl_verify": True, "state": "started", "exclusive": True, "wait_for": "running",
+              "wait_timeout_s": 20}
     wanted.append({"name": name, "host": "127.0.0.1", "port": zones[peer].port})
     return replication_source.ensure(dict(params, sources=wanted, **more), zones[node].server(), False)
 
 
 def seed(zones, node, **more):
-    params = {"masters": ["127.0.0.1"], "domain": 0, "database": "opennebula", "tables": None, "replace": False, "force": False, "backup_dir": str(zones[node].folder / "backup")}
+    params = {"masters": ["127.0.0.1"], "domain": 0, "database": "opennebula", "tables": None, "replace": False, "force": False,
+              "backup_dir": str(zones[node].folder / "backup")}
     master = mariadb.Server({"login_host": "127.0.0.1", "login_port": zones["alpha1"].port, "login_user": "seed", "login_password": SECRET})
     return federated_tables.ensure(dict(params, **more), zones[node].server(), [master], mariadb.Copy(60), False)
 
 
 def reports(zones):
-    return [dict(federated_tables_info.read({"database": "opennebula", "tables": None}, node.server(mariadb.Snapshot)), node=name) for name, node in zones.items()]
+    return [dict(federated_tables_info.read({"database": "opennebula", "tables": None}, node.server(mariadb.Snapshot)), node=name) for name,
+            node in zones.items()]
 
 
 def equal(zones):
@@ -155,7 +163,8 @@ def test_two_zones_converge_and_stay_silent(zones):
     assert zones["beta2"].value("SELECT COUNT(*) FROM information_schema.TABLES WHERE TABLE_SCHEMA='opennebula' AND TABLE_NAME='vm_pool'") == 0
     for name in ("beta1", "beta2"):
         info = replication_info.read({"names": None, "wait_gtid_pos": None, "wait_timeout_s": 1}, zones[name].server())
-        bad = [verdict for verdict in replication.health(info["rows"], info["variables"], replication.wanted_sources(info["sources"])) if verdict.level == "red"]
+        bad = [verdict for verdict in replication.health(info["rows"], info["variables"], replication.wanted_sources(info["sources"]))
+               if verdict.level == "red"]
         assert bad == []
 
 

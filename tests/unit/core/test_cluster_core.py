@@ -135,7 +135,8 @@ def test_corosync_conf_of_a_pair():
                      "nodes": {"alpha1": ["10.86.1.11"], "alpha2": ["10.86.1.12"]}}
 
 
-@pytest.mark.parametrize("text, message", [("totem {", "'totem' is never closed"), ("}", "closes nothing"), ("totem {\n what\n}", "corosync.conf:2.*not 'name: value'")])
+@pytest.mark.parametrize("text, message",
+                         [("totem {", "'totem' is never closed"), ("}", "closes nothing"), ("totem {\n what\n}", "corosync.conf:2.*not 'name: value'")])
 def test_damaged_corosync_conf_is_named_with_its_line(text, message):
     with pytest.raises(CoreError, match=message):
         cluster_members.parse_corosync_conf(text)

@@ -25,7 +25,8 @@ def test_empty_or_interrupted_server_is_seeded(facts):
     assert change.after["from"] == "10.90.1.11" and change.readable
 
 
-@pytest.mark.parametrize("facts", [federated.Facts(ALL, False, 100, "100-3-4"), federated.Facts(ALL[:3], False, 100, "0-1-9"), federated.Facts(ALL[:1], False, 100)])
+@pytest.mark.parametrize("facts",
+                         [federated.Facts(ALL, False, 100, "100-3-4"), federated.Facts(ALL[:3], False, 100, "0-1-9"), federated.Facts(ALL[:1], False, 100)])
 def test_foreign_tables_are_replaced_only_when_asked(facts):
     with pytest.raises(CoreError, match="refusing to seed.*replace: true"):
         plan(facts)
@@ -129,7 +130,8 @@ def full(node, position, domain, read_only, **changed):
 
 
 def test_checks_name_node_and_table():
-    reports = {"alpha1": full("alpha1", "0-1-9", 0, False), "alpha2": None, "beta1": full("beta1", "0-1-9", 100, True, acl="B"), "beta2": full("beta2", "0-1-5", 100, True, acl="B")}
+    reports = {"alpha1": full("alpha1", "0-1-9", 0, False), "alpha2": None, "beta1": full("beta1", "0-1-9", 100, True, acl="B"),
+               "beta2": full("beta2", "0-1-5", 100, True, acl="B")}
     found = {one.target: one for one in federated.checks(reports, ["alpha1", "alpha2"])}
     assert {target: one.status for target, one in found.items()} == {"alpha1": "green", "alpha2": "unknown", "beta1": "red", "beta2": "unknown"}
     assert "acl" in found["beta1"].why and "user_pool" not in found["beta1"].why

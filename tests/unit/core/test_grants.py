@@ -21,7 +21,8 @@ def test_grants_are_read(line, expected):
     assert grants.parse_grants([line]) == expected
 
 
-@pytest.mark.parametrize(("written", "meant"), [("all", "ALL PRIVILEGES"), ("Replication  Client", "BINLOG MONITOR"), ("REPLICA MONITOR", "SLAVE MONITOR"), ("select", "SELECT")])
+@pytest.mark.parametrize(("written", "meant"),
+                         [("all", "ALL PRIVILEGES"), ("Replication  Client", "BINLOG MONITOR"), ("REPLICA MONITOR", "SLAVE MONITOR"), ("select", "SELECT")])
 def test_names_that_mean_the_same_are_one(written, meant):
     assert grants.privilege(written) == meant
 

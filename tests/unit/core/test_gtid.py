@@ -23,7 +23,8 @@ def test_one_domain_is_replaced_and_the_others_stay():
 
 
 @pytest.mark.parametrize(("have", "target", "late"), [
-    ("0-1-46", "0-2-46", ""), ("0-1-45", "0-2-46", "0-2-46"), ("", "0-1-1,100-3-1", "0-1-1,100-3-1"), ("0-1-99", "", ""), ("0-1-9,100-3-2", "100-4-3", "100-4-3")])
+    ("0-1-46", "0-2-46", ""), ("0-1-45", "0-2-46", "0-2-46"), ("", "0-1-1,100-3-1", "0-1-1,100-3-1"), ("0-1-99", "", ""),
+    ("0-1-9,100-3-2", "100-4-3", "100-4-3")])
 def test_what_is_missing_is_told_by_domain(have, target, late):
     assert gtid.missing(have, target) == late
 

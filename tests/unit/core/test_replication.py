@@ -102,7 +102,8 @@ def test_lost_filter_and_missed_position_are_red():
     assert [what for dummy, what, dummy2 in lines] == ["does not have its table filter", "is behind"]
 
 
-@pytest.mark.parametrize(("have", "want", "equal"), [("ON", True, True), ("ON", 1, True), ("1", "ON", True), ("OFF", 0, True), ("OFF", "ON", False), ("row", "ROW", True), ("100", 100, True),
+@pytest.mark.parametrize(("have", "want", "equal"), [("ON", True, True), ("ON", 1, True), ("1", "ON", True), ("OFF", 0, True), ("OFF", "ON", False),
+                                                     ("row", "ROW", True), ("100", 100, True),
                                                      ("10", "100", False)])
 def test_variables_are_compared_by_meaning(have, want, equal):
     assert replication.same_value(have, want) is equal

@@ -73,7 +73,8 @@ class FakeServer:
 
     def _start(self, sql, args):
         row = self._row(args[0])
-        row.update(Slave_IO_Running="Connecting", Slave_SQL_Running=row["Slave_SQL_Running"] if sql.endswith("IO_THREAD") else "Yes", Last_IO_Errno=0, Last_IO_Error="")
+        row.update(Slave_IO_Running="Connecting", Slave_SQL_Running=row["Slave_SQL_Running"] if sql.endswith("IO_THREAD") else "Yes", Last_IO_Errno=0,
+                   Last_IO_Error="")
         row.pop("next_try", None)
 
     def _stop(self, sql, args):

@@ -26,7 +26,8 @@ class FakeServer:
             return [{"name": name} for name in self.schemas.get(args[0], ())]
         if "SCHEMATA" in sql:
             return [{"found": 1}] if args[0] in self.schemas else []
-        return [{"domain": self.domain, "slave_pos": self.slave_pos, "current_pos": self.slave_pos, "binlog_state": self.binlog_state, "read_only": self.read_only}]
+        return [{"domain": self.domain, "slave_pos": self.slave_pos, "current_pos": self.slave_pos, "binlog_state": self.binlog_state,
+                 "read_only": self.read_only}]
 
     def slaves(self):
         return [{"Connection_name": name, "Slave_IO_Running": state, "Slave_SQL_Running": state} for name, state in self.channels.items()]
@@ -70,7 +71,8 @@ class FakeCopy:
 
 
 def params(**more):
-    return dict({"masters": ["10.90.1.11"], "user": "seed", "password": SECRET, "domain": 0, "database": "opennebula", "tables": None, "replace": False, "force": False,
+    return dict({"masters": ["10.90.1.11"], "user": "seed", "password": SECRET, "domain": 0, "database": "opennebula", "tables": None, "replace": False,
+                 "force": False,
                  "backup_dir": "/backup"}, **more)
 
 
@@ -127,7 +129,8 @@ def test_force_seeds_a_seeded_node_again():
     assert ensure(server, force=True).changed and server.slave_pos == "0-1-50"
 
 
-@pytest.mark.parametrize(("copy", "says"), [(FakeCopy("0-1-7"), "already has sequence 20"), (FakeCopy(short=True), "did not bring"), (FakeCopy("100-1-1"), "no GTID position")])
+@pytest.mark.parametrize(("copy", "says"),
+                         [(FakeCopy("0-1-7"), "already has sequence 20"), (FakeCopy(short=True), "did not bring"), (FakeCopy("100-1-1"), "no GTID position")])
 def test_unusable_dump_leaves_the_tables_alone(copy, says):
     server = FakeServer(ALL, slave_pos="0-1-20", binlog_state="0-1-20", channels=["zone0"])
     with pytest.raises(CoreError, match=says):

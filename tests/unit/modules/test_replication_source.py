@@ -62,7 +62,8 @@ def test_new_source_is_predicted_made_once_and_never_again(server):
 def test_every_option_is_written_explicitly(server):
     ensure(params(pair()), server)
     sql = server.writes[0][0]
-    for word in ("MASTER_HOST", "MASTER_PORT", "MASTER_USE_GTID=slave_pos", "MASTER_SSL=", "MASTER_SSL_VERIFY_SERVER_CERT", "MASTER_HEARTBEAT_PERIOD", "MASTER_DELAY"):
+    for word in ("MASTER_HOST", "MASTER_PORT", "MASTER_USE_GTID=slave_pos", "MASTER_SSL=", "MASTER_SSL_VERIFY_SERVER_CERT", "MASTER_HEARTBEAT_PERIOD",
+                 "MASTER_DELAY"):
         assert word in sql
     assert SECRET not in sql
 
@@ -148,7 +149,8 @@ def test_lasting_errors_fail_at_once_with_their_remedy(server, errno):
 
 def test_hole_in_the_peers_log_is_healed_by_stop_and_start(server):
     ensure(params(pair()), server)
-    server.connections["zone0-slave"].update(Slave_IO_Running="No", Last_IO_Errno=1236, Last_IO_Error="The binlog on the master is missing the GTID 0-1-46 requested")
+    server.connections["zone0-slave"].update(Slave_IO_Running="No", Last_IO_Errno=1236,
+                                             Last_IO_Error="The binlog on the master is missing the GTID 0-1-46 requested")
     server.writes.clear()
     done = ensure(params(pair()), server)
     assert result(done)["changes"][0]["before"] == "IO=No SQL=Yes (error IO 1236)"
