@@ -28,7 +28,8 @@ help: ## List the targets
 
 ##@ The main job
 .PHONY: lab drill recover verify
-lab: lab-up ## Main job: four bare front-ends, then playbooks/site.yml on them, verified
+lab: lab-prerequisites ## Main job: four bare front-ends, then playbooks/site.yml on them, verified
+	@$(MAKE) -j2 venv lab-up
 	@$(PLAY) playbooks/site.yml
 
 verify: $(READY) ## Run playbooks/verify.yml on the lab: fails when anything is red
@@ -42,13 +43,14 @@ drill: $(READY) ## Kill the active front-end N times in the middle of its work; 
 
 ##@ The lab
 .PHONY: lab-up lab-down lab-status lab-verify lab-prerequisites
-lab-prerequisites: $(READY)
+lab-prerequisites:
+	@.ci/prerequisites
 	@$(LAB) prerequisites
 
 lab-up: lab-prerequisites ## Bring the lab's bare containers up (builds the image the first time)
 	@$(LAB) up
 
-lab-status: $(READY) ## Show what of the lab is running
+lab-status: ## Show what of the lab is running
 	@$(LAB) status
 
 lab-verify: $(READY) ## Look at the converged lab from outside (tests/verify)
@@ -71,7 +73,7 @@ lint: $(READY) ## ansible-lint (production profile), yamllint, shellcheck
 sanity: $(READY) ## ansible-test sanity on a built and installed copy (ARGS="--test pep8")
 	@VENV=$(VENV) .ci/sanity $(ARGS)
 
-molecule: lab-prerequisites ## Molecule scenario S=default: converge, idempotence, verify, drill, verify
+molecule: lab-prerequisites $(READY) ## Molecule scenario S=default: converge, idempotence, verify, drill, verify
 	@molecule test --scenario-name $(S) $(ARGS)
 
 scenarios: $(READY) ## Long checks on the converged lab: secrets at -vvv, drift, interruption
