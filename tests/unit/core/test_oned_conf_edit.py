@@ -4,6 +4,7 @@
 """Edits of oned.conf: the smallest change, in place, reversible, and refused when the daemon would not load it."""
 from __future__ import annotations
 
+import difflib
 import json
 import pathlib
 import random
@@ -71,7 +72,6 @@ def edited(text, attributes=(), stanzas=(), release="5.0.2"):
 
 
 def lines_of_diff(before, after):
-    import difflib
     return [line for line in difflib.unified_diff(before.splitlines(), after.splitlines(), n=0, lineterm="") if line[:3] not in ("---", "+++")
             and line[0] != "@"]
 
@@ -243,9 +243,13 @@ def _random_wanted(rng):
 
 
 def _random_document(rng):
-    blank = lambda: rng.choice(["", " ", "\n", " \n  ", " # note\n", "\n# prose K1 = here\n  "])
-    pairs = lambda: rng.choice([[], ['NAME = "a"'], ['NAME="b"']]) + rng.sample(["K1 = 1", 'K2 = "x y"', "k3= z", 'K2 = "2"', 'LONG_KEY = "a\n  b"'],
+    def blank():
+        return rng.choice(["", " ", "\n", " \n  ", " # note\n", "\n# prose K1 = here\n  "])
+
+    def pairs():
+        return rng.choice([[], ['NAME = "a"'], ['NAME="b"']]) + rng.sample(["K1 = 1", 'K2 = "x y"', "k3= z", 'K2 = "2"', 'LONG_KEY = "a\n  b"'],
                                                                                 rng.randrange(1, 4))
+
     out = []
     for unused in range(rng.randrange(6)):
         kind = rng.randrange(5)
@@ -272,9 +276,9 @@ def test_random_edits_converge_and_touch_nothing_else():
             continue
         done += 1
         targets = {change.target.split()[0] for change in plan.changes}
-        rest = lambda document: [pair for pair in document.values() if pair[0] not in targets]
-        assert rest(before) == rest(oned_conf.parse(after)), (text, attributes, stanzas)
         again = oned_conf.parse(after)
+        kept, still = ([pair for pair in document.values() if pair[0] not in targets] for document in (before, again))
+        assert kept == still, (text, attributes, stanzas)
         for wanted in stanzas:
             found = [values for values in again.stanzas(wanted["section"]) if values.get("NAME") == wanted["name"]]
             if wanted["state"] != "present":
