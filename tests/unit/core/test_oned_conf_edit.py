@@ -247,7 +247,8 @@ def _random_document(rng):
         return rng.choice(["", " ", "\n", " \n  ", " # note\n", "\n# prose K1 = here\n  "])
 
     def pairs():
-        return rng.choice([[], ['NAME = "a"'], ['NAME="b"']]) + rng.sample(["K1 = 1", 'K2 = "x y"', "k3= z", 'K2 = "2"', 'LONG_KEY = "a\n  b"'],
+        named = rng.choice([[], ['NAME = "a"'], ['NAME="b"']])
+        return named + rng.sample(["K1 = 1", 'K2 = "x y"', "k3= z", 'K2 = "2"', 'LONG_KEY = "a\n  b"'],
                                                                                 rng.randrange(1, 4))
 
     out = []
