@@ -248,8 +248,7 @@ def _random_document(rng):
 
     def pairs():
         named = rng.choice([[], ['NAME = "a"'], ['NAME="b"']])
-        return named + rng.sample(["K1 = 1", 'K2 = "x y"', "k3= z", 'K2 = "2"', 'LONG_KEY = "a\n  b"'],
-                                                                                rng.randrange(1, 4))
+        return named + rng.sample(["K1 = 1", 'K2 = "x y"', "k3= z", 'K2 = "2"', 'LONG_KEY = "a\n  b"'], rng.randrange(1, 4))
 
     out = []
     for unused in range(rng.randrange(6)):
