@@ -16,7 +16,8 @@ import conftest  # noqa: E402,F401  # registers the collection
 from ansible_collections.constellation.opennebula.plugins.module_utils.core import oned_conf, oned_conf_edit  # noqa: E402
 
 PROSE = "".join(f"#  ATTRIBUTE_{number}: what it is for, in words, up to the end of the line\n" for number in range(40))
-STANZA = '#VM_MAD = [\n#    NAME       = "x{0}",\n#    EXECUTABLE = "one_vmm_sh" ]\nVM_MAD = [\n    NAME       = "y{0}",\n    ARGUMENTS  = "-t 15" ]\nVM_RESTRICTED_ATTR = "A/{0}"\n'
+STANZA = ('#VM_MAD = [\n#    NAME       = "x{0}",\n#    EXECUTABLE = "one_vmm_sh" ]\n'
+          'VM_MAD = [\n    NAME       = "y{0}",\n    ARGUMENTS  = "-t 15" ]\nVM_RESTRICTED_ATTR = "A/{0}"\n')
 MADE_UP = "PORT = 2633\n" + "".join(PROSE + STANZA.format(number) for number in range(18))
 LINE = re.compile(r"^\s*(#?)\s*(\w+)\s*=\s*(.*)$")
 

@@ -8,7 +8,8 @@ from ansible_collections.constellation.opennebula.plugins.module_utils.core impo
 
 
 @pytest.mark.parametrize("release, transport", [
-    ("4.14.2", "database"), ("5.0", "database"), (5.0, "database"), ("5.2.1", "database"), ("5.4", "oned"), ("5.10", "oned"), ("5.12.13", "oned"),
+    ("4.14.2", "database"), ("5.0", "database"), (5.0, "database"), ("5.2.1", "database"),
+    ("5.4", "oned"), ("5.10", "oned"), ("5.12.13", "oned"),
     (6.10, "oned"), ("7.4.0", "oned"),
 ])
 def test_federation_transport_changes_with_5_4(release, transport):
