@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ast
 import pathlib
+import re
 
 import pytest
 
@@ -69,7 +70,7 @@ def core_faults(tree, package):
         if isinstance(node, ast.Call):
             if isinstance(node.func, ast.Name) and node.func.id in WORLDLY_CALLS:
                 faults.append(f"line {node.lineno} calls {node.func.id}()")
-            if isinstance(node.func, ast.Attribute) and node.func.attr in CLOCK_CALLS and ast.unparse(node.func.value).split(".")[-1] in ("datetime", "date"):
+            if isinstance(node.func, ast.Attribute) and node.func.attr in CLOCK_CALLS and re.search(r"\bdate(time)?$", ast.unparse(node.func.value)):
                 faults.append(f"line {node.lineno} asks the clock: .{node.func.attr}()")
     return faults
 

@@ -164,7 +164,8 @@ def _vm(node):
     return Vm(id=_int(node, "ID"), name=node.findtext("NAME") or "", owner=node.findtext("UNAME") or "",
               state=vm_states.name(_int(node, "STATE"), _int(node, "LCM_STATE")), host=last.host if last else None, hid=last.hid if last else None,
               previous_host=before.host if before and before.hid != last.hid else None, seq=last.seq if last else -1,
-              action=vm_states.HISTORY_ACTIONS.get(action, str(action)), last_poll=max(_int(node, "LAST_POLL"), _int(node, "MONITORING/TIMESTAMP")), poll=node.findtext("MONITORING/STATE") or "",
+              action=vm_states.HISTORY_ACTIONS.get(action, str(action)), last_poll=max(_int(node, "LAST_POLL"), _int(node, "MONITORING/TIMESTAMP")),
+              poll=node.findtext("MONITORING/STATE") or "",
               records=tuple(records), error=node.findtext("USER_TEMPLATE/ERROR") or "")
 
 

@@ -183,7 +183,7 @@ def _read_again(document, text, items):
     except oned_conf.NotParsed as error:
         raise CoreError("the changed file would not be read by OpenNebula; it stays as it is", error.where, error.why,
                         "Mend the lines around this place by hand first.", daemon=error.data["daemon"]) from error
-    left, dummy, unused, problems = _work_out(after, items)
+    left, problems = _work_out(after, items)[::3]
     if left or problems:
         stopped = after.stopped is not None
         where = "{}:{}:{}".format(document.origin or "line", *after.place(after.stopped)) if stopped else document.origin
@@ -475,7 +475,7 @@ def _masked_pair(before, after, items):
     """Return both texts without secrets; one that changes is marked, so that the diff shows its line."""
     extra = {(item.name, item.label, key) for item in items for key in item.secret}
     known = {}
-    for target, value, dummy, unused in _secret_spans(before, extra):
+    for target, value, *dummy in _secret_spans(before, extra):
         known.setdefault(target, value)
     first = _masked(before, extra, lambda target, value: SECRET)
     second = _masked(after, extra, lambda target, value: SECRET if known.get(target, value) == value else SECRET_CHANGED)

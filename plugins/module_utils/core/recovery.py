@@ -70,7 +70,8 @@ _TRANSFER = (
 )
 _WHEN = Row({"began": UNKNOWN}, REFUSE, "nothing tells whether it began before the running daemon started: neither its history nor a log on this front-end")
 _MONITOR = Row({"monitored": (UNKNOWN, "no")}, WAIT, "its host was not monitored since the daemon started; a report may resolve it")
-_REPORT = Row({"domain": UNKNOWN, "monitored": (UNKNOWN, "no")}, WAIT, "its host was not monitored since the daemon started; a report may tell whether its domain runs")
+_REPORT = Row({"domain": UNKNOWN, "monitored": (UNKNOWN, "no")}, WAIT,
+              "its host was not monitored since the daemon started; a report may tell whether its domain runs")
 _DOMAIN = Row({"domain": UNKNOWN}, REFUSE, "it is not known whether its domain runs on the host")
 
 _MOVE_ROWS = {
@@ -116,7 +117,8 @@ def _table():
             Row({}, REFUSE, "its domain runs on neither host")),
         "SAVE_MIGRATE": (
             _BUSY, *_TRANSFER, _WHEN,
-            Row({"source": UNKNOWN, "monitored": (UNKNOWN, "no")}, WAIT, "the host that it leaves was not monitored since the daemon started; a report may tell whether it runs there"),
+            Row({"source": UNKNOWN, "monitored": (UNKNOWN, "no")}, WAIT,
+                "the host that it leaves was not monitored since the daemon started; a report may tell whether it runs there"),
             Row({"source": UNKNOWN}, REFUSE, "it is not known whether its domain still runs on the host that it leaves"),
             Row({"source": "running"}, FAILURE, "its domain still runs on the source"),
             Row({"checkpoint": "complete"}, SUCCESS, "its domain is gone from the source and its checkpoint is complete"),

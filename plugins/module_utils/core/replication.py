@@ -558,8 +558,7 @@ def _threads_health(subject, row):
 
 
 def _settings_health(variables, settings):
-    rules = dict({name: rule for name, rule in RULES.items()},
-                 **{name: (value, RULES.get(name, ("", "the topology derives it"))[1]) for name, value in settings.items()})
+    rules = dict(RULES, **{name: (value, RULES.get(name, ("", "the topology derives it"))[1]) for name, value in settings.items()})
     for name, (want, reason) in sorted(rules.items()):
         if want is None:
             continue

@@ -90,7 +90,7 @@ def _cluster(topology, zone, seen):
         reasons = "; ".join(f"{node}: {_why(reports, 'cluster')}" for node, reports in seen.items())
         yield check("cluster", name, "its cluster runs", None, reasons, "Run rejoin.yml: it shows what keeps a front-end out.")
         return
-    view = next(iter(views.values()))
+    view = list(views.values())[0]
     online = [node["name"] for node in view["nodes"] if node["online"] and not node["standby"] and not node["unclean"]]
     missing = [node for node in zone["nodes"] if node not in online]
     yield check("cluster", name, "all front-ends are online in the cluster", not missing, f"missing: {', '.join(missing)}",

@@ -166,5 +166,6 @@ def test_resource_that_does_not_run_is_explained_by_its_failed_action():
     text = (FIXTURES / "crm_mon_pair.xml").read_text(encoding="utf-8")
     text = text.replace('<resource id="opennebula" resource_agent="systemd:opennebula" role="Started" active="true"',
                         '<resource id="opennebula" resource_agent="systemd:opennebula" role="Stopped" active="false"')
-    text = text.replace("<node_history>", '<failures><failure op_key="opennebula_start_0" node="alpha1" exitstatus="error" exitreason="no licence" task="start"/></failures><node_history>')
+    text = text.replace("<node_history>", '<failures>'
+                        '<failure op_key="opennebula_start_0" node="alpha1" exitstatus="error" exitreason="no licence" task="start"/></failures><node_history>')
     assert cluster_status.complaints(cluster_status.parse(text), {"opennebula"}) == ["opennebula is Stopped: start on alpha1 ended with 'error' (no licence)"]

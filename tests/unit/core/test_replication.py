@@ -37,7 +37,8 @@ def test_captured_rows_are_read_and_need_no_change():
     (1950, "SQL", "create which would create an out-of-order sequence number", "Never switch gtid_strict_mode off", False),
     (1236, "IO", "connecting slave requested to start from GTID 0-1-17, which is not in the master's binlog", "wait and start again", True),
     (1236, "IO", "The binlog on the master is missing the GTID 0-1-17 requested", "stop and start", True),
-    (1236, "IO", "Could not find GTID state requested by slave in any binlog files. Probably the slave state is too old and required binlog files have been purged.",
+    (1236, "IO", "Could not find GTID state requested by slave in any binlog files. Probably the slave state is too old "
+     "and required binlog files have been purged.",
      "binlog_expire_logs_seconds", False),
     (1236, "IO", "Could not find first log file name in binary log index file", "binlog_expire_logs_seconds", False),
     (1595, "IO", "Relay log write failure: could not queue event from master", "nothing is lost", True),

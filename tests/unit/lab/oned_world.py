@@ -16,7 +16,7 @@ STANDIN = ROOT / "molecule" / "lab" / "opennebula"
 if str(STANDIN) not in sys.path:
     sys.path.insert(0, str(STANDIN))
 
-from oned import api_hosts, api_pools, api_users, api_vms, api_zones, hosts, machine  # noqa: E402,F401
+from oned import api_hosts, api_pools, api_users, api_vms, api_zones, hosts, machine  # noqa: E402,F401  pylint: disable=unused-import
 from oned.actions import Actions  # noqa: E402
 from oned.api import Api  # noqa: E402
 from oned.bootstrap import Bootstrap  # noqa: E402

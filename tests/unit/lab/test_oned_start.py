@@ -173,7 +173,7 @@ def test_sqlite_is_refused_plainly_and_the_lock_is_given_back(tmp_path, capsys):
 
 def test_database_password_is_in_the_dump_for_drivers_and_not_in_the_log(tmp_path, monkeypatch):
     places = conf(tmp_path, 'DB = [ BACKEND = "mysql", PASSWD = "CANARY-7" ]\n')
-    monkeypatch.setattr(daemon.Daemon, "connect", lambda self: (_ for _ in ()).throw(NotStarted("far enough")))
+    monkeypatch.setattr(daemon.Daemon, "connect", lambda self: (dummy for dummy in ()).throw(NotStarted("far enough")))
     assert daemon.main(["-f"], root=tmp_path) == 255
     assert "CANARY-7" in (places.var / "config").read_text(encoding="utf-8") and (places.var / "config").stat().st_mode & 0o777 == 0o640
     assert "CANARY" not in log_of(tmp_path) and "PASSWD=***" in log_of(tmp_path)

@@ -15,7 +15,8 @@ ALL = set(federated.FEDERATED_TABLES)
 class FakeServer:
     def __init__(self, tables=(), domain=100, slave_pos="", binlog_state="", read_only=1, channels=(), host=None, absent=False, break_at=None):
         self.schemas = {"mysql": set(), "opennebula": set(tables)}
-        self.domain, self.slave_pos, self.binlog_state, self.read_only, self.host, self.absent, self.break_at = domain, slave_pos, binlog_state, read_only, host, absent, break_at
+        self.domain, self.slave_pos, self.binlog_state, self.read_only = domain, slave_pos, binlog_state, read_only
+        self.host, self.absent, self.break_at = host, absent, break_at
         self.channels = {name: "Yes" for name in channels}
         self.where, self.writes = f"root@{host or 'fake'}", []
 

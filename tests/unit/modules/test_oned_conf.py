@@ -114,7 +114,7 @@ def test_the_argument_spec_hides_secrets():
 
 def test_a_missing_file_is_foreseen_and_refused():
     store = FakeStore(data=None, mode=None)
-    foreseen = oned_conf.ensure(params(**dict(WANT, stanzas=WANT["stanzas"][:2])), store, True)
+    foreseen = oned_conf.ensure(params(**{**WANT, "stanzas": WANT["stanzas"][:2]}), store, True)
     assert {change["target"] for change in foreseen.plan.as_list()} == {"PORT", "VM_RESTRICTED_ATTR", "DB", "FEDERATION"}
     with pytest.raises(NotThere):
         oned_conf.ensure(params(**WANT), store, False)
