@@ -46,6 +46,9 @@ KINDS = tuple(Kind(state, action, frozenset(ends.split()), early) for state, act
     ("HOTPLUG_SNAPSHOT", ("one.vm.snapshotcreate",), "RUNNING", False),
 ))
 
+# Where a machine of a lost live migration runs only its two hypervisors know, and these here cannot be asked: recovery rightly leaves it alone
+# (issue 6 asks real ones). `lab stuck MIGRATE` still makes one.
+DRILLED = tuple(kind for kind in KINDS if kind.state != "MIGRATE")
 
 QUICK = {group: 0.2 for group in "PROLOG BOOT MIGRATE SAVE SHUTDOWN EPILOG RESTORE CANCEL SNAPSHOT HOTPLUG CLEANUP".split()}
 
@@ -101,7 +104,7 @@ def sweep(client, machines, users):
         client.call("one.user.delete", number)
 
 
-def catch(client, label, hang_s=120, kinds=KINDS):
+def catch(client, label, hang_s=120, kinds=DRILLED):
     """Bring one machine of each kind into its transition; return VM id -> Kind. They leave it by themselves only after hang_s."""
     first, second = ensure_hosts(client)
     machines = {client.call("one.vm.allocate", template(kind, f"{label}-{kind.name}", hang_s), True): kind for kind in kinds}
@@ -131,7 +134,7 @@ def leave_stuck(zone, names):
     unknown = set(names) - {kind.name for kind in KINDS}
     if unknown:
         raise LabError(f"no kind {', '.join(sorted(unknown))}: use {', '.join(kind.name for kind in KINDS)}")
-    machines = catch(zone.client, f"stuck-{int(time.time())}", kinds=[kind for kind in KINDS if not names or kind.name in names])
+    machines = catch(zone.client, f"stuck-{int(time.time())}", kinds=[kind for kind in KINDS if kind.name in names] or DRILLED)
     zone.lab.inside(zone.active(), "systemctl", "kill", "--signal=KILL", "opennebula")
     time.sleep(1)                                        # systemd notices, the cluster a monitor interval later
     until(zone.client.answers, 120, "the daemon answers again (the cluster restarts it)")
