@@ -422,7 +422,7 @@ def _prove(devices, cluster, verify_fencing):
     if silent:
         raise Problems("fencing cannot be relied on", silent,
                        hint="Nothing was changed. Check address, account and password of the devices, and that this host reaches "
-                                                                    "them (verify_fencing: others leaves out this host's own device).")
+                            "them (verify_fencing: others leaves out this host's own device).")
 
 
 def _clean(said, values):

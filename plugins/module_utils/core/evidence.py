@@ -8,8 +8,8 @@ our journal (a retry of ours), the last state that a daemon of this host logged,
 the record. And where the running daemon logs into files, a VM that it never logged a new state for cannot have begun anything since it started.
 Times are whole seconds; the same second as the daemon's start counts as after it, which is the side that does nothing.
 
-What does monitoring say of a domain? Seen: LAST_POLL (from 5.12 also MONITORING/TIMESTAMP) moved since the daemon started, with state a. Not seen: the host was monitored since then, and
-a VM that a report "a" would have brought to RUNNING (BOOT*) is still where it was.
+What does monitoring say of a domain? Seen: LAST_POLL (from 5.12 also MONITORING/TIMESTAMP) moved since the daemon started, with state a.
+Not seen: the host was monitored since then, and a VM that a report "a" would have brought to RUNNING (BOOT*) is still where it was.
 """
 from __future__ import annotations
 

@@ -224,7 +224,8 @@ def columns(state):
 
 def leads_to(state, action):
     """Return the state in which a recovery that begins with ``action`` ends when everything goes well."""
-    assert action in ACTIONS, action
+    if action not in ACTIONS:
+        raise AssertionError(action)
     if vm_states.is_failure(state):
         state = vm_states.under_way(state)
     elif _resting(state) or (action == FAILURE and vm_states.failure_of(state) is None):

@@ -46,7 +46,7 @@ def test_last_state_comes_from_the_log_of_packages_or_the_vm_directory(root):
     frontend = Frontend(root)
     assert frontend.last_state(7) is None
     (root / "var/lib/one/vms/7/vm.log").write_text("Fri Nov 20 18:34:44 2026 [Z0][VM][I]: New state is ACTIVE\n"
-                                                  "Fri Nov 20 18:34:44 2026 [Z0][VM][I]: New LCM state is PROLOG\n"
+                                                   "Fri Nov 20 18:34:44 2026 [Z0][VM][I]: New LCM state is PROLOG\n"
                                                    "Fri Nov 20 18:34:50 2026 [Z0][TM][I]: cp done\n")
     assert frontend.last_state(7) == (time.mktime((2026, 11, 20, 18, 34, 44, 0, 0, -1)), "PROLOG")
     (root / "var/log/one/7.log").write_text("Fri Nov 20 18:35:01 2026 [Z0][VM][I]: New LCM state is BOOT\n")

@@ -37,7 +37,7 @@ def test_deadline_counts_on_the_given_clock():
     server, now = mariadb.Server(LOGIN), [0.0]
     server.clock = lambda: now[0]
     server.pause = lambda seconds: now.__setitem__(0, now[0] + seconds)
-    assert server.until(lambda: now[0], lambda state: state >= 3, 10) [1] is True and 3 <= now[0] < 3.5
+    assert server.until(lambda: now[0], lambda state: state >= 3, 10)[1] is True and 3 <= now[0] < 3.5
     assert server.until(lambda: "never", lambda state: False, 10) == ("never", False) and now[0] >= 13
 
 

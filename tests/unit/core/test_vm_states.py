@@ -45,7 +45,7 @@ def test_unknown_states_are_never_settled_and_are_refused_by_name():
 
 @pytest.mark.parametrize("release, absent, present",
                          [("5.0", "DISK_RESIZE", "DISK_SNAPSHOT_REVERT_SUSPENDED"), ("5.12.13", "HOTPLUG_RESIZE", "HOTPLUG_NIC_POWEROFF"),
-                                                      ("7.4", "DISK_SNAPSHOT_REVERT_SUSPENDED", "RESTORE")])
+                          ("7.4", "DISK_SNAPSHOT_REVERT_SUSPENDED", "RESTORE")])
 def test_release_decides_which_states_exist(release, absent, present):
     assert absent not in vm_states.names(release) and present in vm_states.names(release)
 
