@@ -41,13 +41,14 @@ def bad(checks):
 
 
 def lines(checks):
-    """Return what a tired person reads: first the summary, then every line that is not green, then the green ones in brief."""
+    """Return what a tired person reads: first the summary, then every line that is not green, then how many are green where."""
     wrong = bad(checks)
     text = [f"{len(checks) - len(wrong)} of {len(checks)} checks are green" + (f", {len(wrong)} are not:" if wrong else "")]
     for one in wrong:
         text.append(f"  {one.status.upper():7} {one.target}: {one.what}: {one.why}" + (f" → {one.hint}" if one.hint else ""))
-    by_target = {}
+    green = {}
     for one in checks:
         if one.status == GREEN:
-            by_target.setdefault(one.target, []).append(one.what)
-    return text + [f"  green   {target}: {'; '.join(what)}" for target, what in by_target.items()]
+            areas = green.setdefault(one.target, {})
+            areas[one.area] = areas.get(one.area, 0) + 1
+    return text + [f"  green   {target}: {', '.join(f'{area} {count}' for area, count in areas.items())}" for target, areas in green.items()]

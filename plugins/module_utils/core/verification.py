@@ -63,7 +63,8 @@ def _zone(topology, zone, seen):
         checks.append(check("frontend", node, f"the daemon answers it at {zone['endpoint']}", daemon["answers"], daemon["why"],
                             "Is the address up (crm_mon -1r), and is the daemon's log (/var/log/one/oned.log) without errors?"))
     checks += _cluster(topology, zone, seen)
-    return checks + _writer(zone, seen, holder)
+    checks += _writer(zone, seen, holder)
+    return checks
 
 
 def _exactly_one(zone, what, nodes, complete, hint, wanted=None):
