@@ -69,6 +69,11 @@ def test_federation_channel(gate, status, problem):
     assert bool(gate.judge_federation([status], "beta1")) == problem
 
 
+def test_peer_that_asked_too_early_will_ask_again(gate):
+    early = dict(row(io="No", io_errno=1236), Last_IO_Error="connecting slave requested to start from GTID 0-1-663, which is not in the master's binlog")
+    assert [item.final for item in gate.judge_pair([early], "alpha2")] == [False]
+
+
 def test_missing_channel_is_no_health(gate):
     assert "zone0-slave does not exist" in gate.judge_pair([], "alpha1", ["zone0-slave"])[0].why
     assert "from its peer does not exist" in gate.judge_pair([row("zone0")], "alpha2")[0].why
@@ -144,6 +149,7 @@ def test_healthy_and_caught_up_opens(gate, config):
     (FakeServer([row()]), None, "MariaDB on alpha2 (10.0.0.2:3306) does not answer"),
     (FakeServer([row(sql="No", sql_errno=1950)]), FakeServer([row("zone0-master")]), "alpha1: channel zone0-slave IO=Yes SQL=No (error 1950: sql text)"),
     (FakeServer([row()]), FakeServer([row("zone0-master", io="No", io_errno=1236)]), "alpha2: channel zone0-master IO=No SQL=Yes (error 1236: io text)"),
+    (FakeServer([row(sql="No")]), FakeServer([row("zone0-master")]), "alpha1: channel zone0-slave IO=Yes SQL=No"),
     (FakeServer([row()]), FakeServer([]), "alpha2: channel from its peer does not exist"),
     (FakeServer([row()], wait_result=-1), FakeServer([row("zone0-master")]), "alpha1 has not caught up with alpha2: it has 0-1-3, alpha2 has 0-1-5"),
     (FakeServer([row()], read_only=0), FakeServer([row("zone0-master")], read_only=0), "alpha1 and alpha2 both take writes"),

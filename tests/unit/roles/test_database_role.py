@@ -52,6 +52,7 @@ RULES = {
     "skip-name-resolve": "1", "init-rpl-role": "SLAVE", "rpl_semi_sync_slave_enabled": "1", "rpl_semi_sync_master_enabled": "0", "slave_skip_errors": "OFF",
     "rpl_semi_sync_master_wait_point": "AFTER_SYNC", "rpl_semi_sync_master_timeout": "30000", "binlog_expire_logs_seconds": "864000",
     "slave_exec_mode": "STRICT",
+    "skip-slave-start": "1",
 }
 
 
@@ -69,7 +70,7 @@ def test_configuration(nodes, node, server_id, domain, ignore):
 
 def test_gate_knows_its_peer_and_its_channel(nodes):
     assert dict(settings(render("rejoin-gate.conf.j2", nodes, "beta1"))) == {
-        "name": "beta1", "socket": "/s", "wait_s": "15", "channels": "zone100-slave", "peers": "beta2=10.0.2.12:3306"}
+        "name": "beta1", "socket": "/s", "wait_s": "25", "channels": "zone100-slave", "peers": "beta2=10.0.2.12:3306"}
 
 
 class Shell:
@@ -140,3 +141,45 @@ def test_crashed_server_without_a_cluster_starts_at_once(shell):
     shell.program("systemctl", SYSTEMCTL.format(pacemaker=3))
     code, log = shell.run("standby-return")
     assert code == 0 and "start mariadb.service" in log and "crm_resource" not in log
+
+
+def test_crashed_server_waits_for_the_peer_to_take_over(shell):
+    shell.program("systemctl", SYSTEMCTL.format(pacemaker=0))
+    shell.program("crm_node", "echo alpha1")
+    shell.program("crm_resource", f'case "$*" in *--locate*) case $(grep -c locate {shell.place}/log) in'
+                  ' 1) echo "resource database_writer is running on: alpha1" ;; 2) echo "resource database_writer is NOT running" ;;'
+                  ' *) echo "resource database_writer is running on: alpha2" ;; esac ;; esac')
+    code, log = shell.run("standby-return")
+    assert code == 0 and re.findall(r"--locate|start mariadb.service", log) == ["--locate"] * 3 + ["start mariadb.service"]
+
+
+# server id, domain, gtid_slave_pos, gtid_binlog_pos -> the position that replication starts from, None for as it is
+POSITIONS = [
+    (1, 0, "0-1-663", "0-1-662", "0-1-662"),                          # the reproduced case: the echo came before the acknowledgement
+    (1, 0, "0-1-663", "0-2-640", "0-2-640"),
+    (1, 0, "0-1-3", "", ""),
+    (10001, 100, "0-1-9, 100-10001-5", "0-1-9, 100-10002-4", "0-1-9,100-10002-4"),
+    (1, 0, "0-1-662", "0-1-662", None),
+    (1, 0, "0-2-700", "0-1-662", None),                               # another node's events: whatever that is, it is not this
+    (1, 0, "0-1-600", "0-2-662", None),
+    (10001, 100, "0-10001-99,100-10002-5", "100-10002-5", None),      # seeded from another zone: no business of ours
+    (1, 0, "", "", None),
+    (1, 0, "0-1-1000", "0-1-999", "0-1-999"),                         # numbers, not text
+]
+
+
+@pytest.mark.parametrize("server, domain, slave, binlog, position", POSITIONS)
+def test_replication_starts_where_crash_recovery_left_the_binary_log(shell, server, domain, slave, binlog, position):
+    (shell.place / "answer").write_text(f"{server}\t{domain}\ts{slave}\tb{binlog}\n")
+    shell.program("mariadb", f'case "$*" in *server_id*) cat {shell.place}/answer ;; *SHOW*) echo "  Connection_name: zone0-slave"; echo "  Connection_name: zone0" ;; esac')
+    code, log = shell.run("start-replication")
+    assert code == 0
+    changed = re.findall(r"--execute=((?:SET|START) .*)", log)
+    assert changed == ([f"SET GLOBAL gtid_slave_pos = '{position}'"] if position is not None else []) + ["START SLAVE 'zone0-slave'", "START SLAVE 'zone0'"]
+
+
+def test_replication_stays_off_when_the_position_cannot_be_mended(shell):
+    (shell.place / "answer").write_text("1\t0\ts0-1-663\tb0-1-662\n")
+    shell.program("mariadb", f'case "$*" in *server_id*) cat {shell.place}/answer ;; *gtid_slave_pos*) echo "ERROR 1198 (HY000)" >&2; exit 1 ;; esac')
+    code, log = shell.run("start-replication")
+    assert code == 1 and "START SLAVE" not in log

@@ -52,7 +52,7 @@ while read -r statement; do
         *PROCESSLIST*) for address in $dump_to; do case $statement in *"\"$address\""*) echo "$address" ;; esac; done ;;
         'SELECT MASTER_GTID_WAIT'*) log "$statement"; echo "$gtid_wait" ;;
         'SELECT VARIABLE_VALUE'*) echo "$clients" ;;
-        'START SLAVE'*) log "$statement" ;;
+        'START SLAVE'*|'STOP SLAVE'*) log "$statement" ;;
         'SET GLOBAL read_only = 1')
             [ "$stuck" = 0 ] || { log "(stuck) $statement"; fail "ERROR 1205 (HY000): Lock wait timeout exceeded; try restarting transaction"; }
             log "$statement"; put read_only 1 ;;
@@ -80,7 +80,8 @@ class Node:
         text = (FILES / "mariadb-writer").read_text(encoding="utf-8")
         self.override = place / "promote-override"
         assert "/run/constellation/promote-override" in text
-        (place / "agent").write_text(text.replace("/run/constellation/promote-override", str(self.override)))
+        self.parked = place / "parked"
+        (place / "agent").write_text(text.replace("/run/constellation/promote-override", str(self.override)).replace("/run/constellation/parked", str(self.parked)))
         (place / "gate.cnf").write_text("[client]\n")
         self.state = {"error": "", "read_only": 1, "semisync": 0, "slaves": [slave()], "dump_to": "10.0.0.2", "clients": 1, "gtid_wait": 0, "stuck": 0,
                       "peer_up": 1, "peer_read_only": 1, "peer_gtid": "0-2-9"}
@@ -164,6 +165,42 @@ class TestMonitor:
         node.state.update(read_only=0, clients=0)
         assert node.run("monitor") == RUNNING and node.state["semisync"] == 0
         assert "rpl_semi_sync_slave_enabled" in node.said
+
+
+class TestChannelOfAnAbsentPeer:
+    """It must stay away until the peer has fetched what its crash recovery took back."""
+
+    def test_promotion_without_the_peer_marks_it_and_the_monitor_parks_it(self, node):
+        node.members("alpha1")
+        node.state.update(slaves=[slave(Slave_IO_Running="Connecting", Last_IO_Errno=2003)], peer_up=0, dump_to="")
+        assert node.run("start") == RUNNING and [path.name for path in node.parked.iterdir()] == ["zone0-slave"]
+        assert not any("STOP SLAVE" in line for line in node.log), "stopping may wait for a connect; a start must not"
+        assert node.run("monitor") == RUNNING and node.log == ["PEER position", "STOP SLAVE 'zone0-slave' IO_THREAD"]
+        node.state["slaves"] = [slave(Slave_IO_Running="No")]
+        assert node.run("monitor") == RUNNING and node.log == ["PEER position"]
+
+    @pytest.mark.parametrize("peer_gtid, follows", [("0-1-6", False), ("0-2-7", True), ("0-1-9,100-5-3", True), ("", False), ("100-1-99", False)])
+    def test_parked_channel_follows_again_when_the_peer_has_everything(self, node, peer_gtid, follows):
+        node.parked.mkdir()
+        (node.parked / "zone0-slave").touch()
+        node.state.update(read_only=0, semisync=1, slaves=[slave(Slave_IO_Running="No")], peer_gtid=peer_gtid)
+        assert node.run("monitor") == RUNNING
+        assert ("START SLAVE 'zone0-slave' IO_THREAD" in node.log) == follows and (node.parked / "zone0-slave").exists() != follows
+
+    @pytest.mark.parametrize("io_errno, sql, follows", [(1236, "Yes", True), (1236, "No", False), (1593, "Yes", False), (0, "Yes", False)])
+    def test_without_a_mark_only_a_source_that_was_behind_is_asked_again(self, node, io_errno, sql, follows):
+        node.state.update(read_only=0, semisync=1, slaves=[slave(Slave_IO_Running="No", Last_IO_Errno=io_errno, Slave_SQL_Running=sql)])
+        assert node.run("monitor") == RUNNING and any("START SLAVE" in line for line in node.log) == follows
+
+    def test_writer_restarts_on_the_survivor_though_its_channel_is_parked(self, node):
+        node.members("alpha1")
+        node.parked.mkdir()
+        (node.parked / "zone0-slave").touch()
+        node.state.update(slaves=[slave(Slave_IO_Running="No")])
+        assert node.run("start") == RUNNING and node.writable
+
+    def test_promotion_with_the_peer_parks_nothing(self, node):
+        assert node.run("start") == RUNNING and not node.parked.exists()
 
 
 class TestStart:
@@ -280,7 +317,7 @@ class TestItself:
         assert probe.returncode == STOPPED and start.returncode == 5
 
     @pytest.mark.skipif(not shutil.which("shellcheck"), reason="shellcheck is not installed")
-    @pytest.mark.parametrize("name", ["mariadb-writer", "fencing-alert", "standby-return"])
+    @pytest.mark.parametrize("name", ["mariadb-writer", "fencing-alert", "standby-return", "start-replication"])
     def test_shellcheck_has_nothing_to_say(self, name):
         done = subprocess.run(["shellcheck", "-s", "sh", "-e", "SC1090,SC1091", FILES / name], capture_output=True, text=True, check=False)
         assert done.returncode == 0, textwrap.indent(done.stdout, "  ")
