@@ -19,25 +19,34 @@ import stage
 import look  # of tests/verify; stage puts it on the path
 
 # Runs on the nodes too. Patterns come in on its standard input, which also ends it: they must not become arguments of ours.
+# A young process is looked at in every round (a shell becomes another program), an old one every second. What runs in the containers
+# belongs to the nodes' watchers, not to the controller's: hence only our own pid namespace.
 WATCHER = r'''
-import glob, json, os, select, sys, time
-patterns = json.loads(sys.stdin.buffer.readline())
-seen, rounds = {}, 0
+import json, os, select, sys, time
+patterns = [pattern.encode() for pattern in json.loads(sys.stdin.buffer.readline())]
+seen, rounds, born, own = {}, 0, {}, os.readlink("/proc/self/ns/pid")
 sys.stdout.write("watching\n"); sys.stdout.flush()
 while not select.select([sys.stdin], [], [], 0.02)[0]:
-    rounds += 1
-    for folder in glob.glob("/proc/[0-9]*"):
-        for kind in ("cmdline", "environ"):
-            try:
-                with open(folder + "/" + kind, "rb") as file:
+    rounds, now = rounds + 1, time.monotonic()
+    there = {name for name in os.listdir("/proc") if name.isdigit()}
+    born = {name: since for name, since in born.items() if name in there}
+    for name in there:
+        try:
+            if name not in born:
+                born[name] = now if os.readlink(f"/proc/{name}/ns/pid") == own else None
+            if born[name] is None or (now - born[name] > 1 and rounds % 50):
+                continue
+            for kind in ("cmdline", "environ"):
+                with open(f"/proc/{name}/{kind}", "rb") as file:
                     text = file.read()
                 for pattern in patterns:
-                    if pattern.encode() in text:
-                        with open(folder + "/comm") as file:
-                            name = file.read().strip() + " " + kind
-                        seen.setdefault(name, text.replace(b"\0", b" ").decode(errors="replace").replace(pattern, "<SECRET>")[:300])
-            except OSError:
-                pass
+                    if pattern in text:
+                        with open(f"/proc/{name}/comm") as file:
+                            program = file.read().strip()
+                        around = text[max(0, text.find(pattern) - 120):][:240].replace(b"\0", b" ").replace(pattern, b"<SECRET>")
+                        seen.setdefault(f"{program} {kind}", around.decode(errors="replace"))
+        except OSError:
+            pass
 print(json.dumps({"seen": seen, "rounds": rounds}))
 '''
 
