@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import difflib
 import ipaddress
+import json
 from dataclasses import asdict, dataclass
 
 from .errors import Problems
@@ -92,8 +93,8 @@ class Topology:
     warnings: tuple = ()
 
     def as_dict(self):
-        """Return plain data for Ansible facts."""
-        facts = asdict(self)
+        """Return plain data for Ansible facts: dictionaries and lists."""
+        facts = json.loads(json.dumps(asdict(self)))
         for name, zone in self.zones.items():
             facts["zones"][name]["seed"] = zone.seed
         return facts

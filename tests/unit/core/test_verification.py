@@ -1,0 +1,199 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A green federation, broken in one way at a time: verification names exactly that."""
+import copy
+import json
+import pathlib
+
+import pytest
+from ansible_collections.constellation.opennebula.plugins.module_utils.core import report, topology, verification
+
+ROW = json.loads((pathlib.Path(__file__).parents[1] / "fixtures/mariadb/slaves_beta1_10_11_19.json").read_text(encoding="utf-8"))["rows"][0]
+VARIABLES = {"log_bin": "ON", "log_slave_updates": "ON", "gtid_strict_mode": "ON", "binlog_format": "ROW", "binlog_row_image": "FULL", "relay_log_recovery": "ON",
+             "slave_exec_mode": "STRICT", "slave_skip_errors": "OFF"}
+TABLES = {table: {"rows": 2, "checksum": f"sum-{table}", "columns": ["oid"]} for table in topology.FEDERATED_TABLES}
+
+
+def inventory():
+    hosts = {}
+    for zone, mode, third in (("alpha", "master", 1), ("beta", "slave", 2)):
+        for number in (1, 2):
+            hosts[f"{zone}{number}"] = {
+                "zone_name": zone, "zone_mode": mode, "zone_vip": f"10.90.{third}.100/16", "ansible_host": f"10.90.{third}.1{number}",
+                "fence": {"agent": "fence_ilo_ssh", "ip": f"10.91.{third}.11{number}"}, **{secret: "x" for secret in topology.SECRETS}}
+            if mode == "master":
+                hosts[f"{zone}{number}"]["zone_federation_vip"] = "10.90.1.101/16"
+    return topology.derive(hosts).as_dict()
+
+
+FACTS = inventory()
+
+
+def seen():
+    """Return the reports of four healthy front-ends; the first of each zone is the active one."""
+    return {name: _reports(FACTS["nodes"][name], FACTS["zones"][FACTS["nodes"][name]["zone"]]) for name in FACTS["nodes"]}
+
+
+def _reports(node, zone):
+    active = node["name"] == zone["nodes"][0]
+    units = {name: {"installed": True, "active": active, "enabled": False} for name in zone["services"]}
+    units.update({name: {"installed": True, "active": True, "enabled": name in ("pcsd", "mariadb")} for name in ("corosync", "pacemaker", "pcsd", "mariadb")})
+    zones = [{"id": other["id"], "name": other["name"], "endpoint": other["endpoint"]} for other in FACTS["zones"].values()]
+    rows = [_row(source) for source in list(node["pair_sources"]) + list(node["federation_sources"])]
+    names = verification._resources(zone) + [FACTS["nodes"][one]["fence"]["device"] for one in zone["nodes"]]
+    return {
+        "frontend": {"addresses": [node["address"]] + ([zone["vip"]["ip"]] if active else []), "units": units,
+                     "daemon": {"endpoint": zone["endpoint"], "answers": True, "version": "5.0.2", "why": "", "zones": zones}},
+        "cluster": {"running": True, "quorate": True, "failed_actions": [], "resources": [{"id": name, "active": True, "failed": False} for name in names],
+                    "nodes": [{"name": one, "online": True, "standby": False, "unclean": False} for one in zone["nodes"]],
+                    "description": {"properties": {"no-quorum-policy": "stop", "stonith-enabled": "true"}}},
+        "replication": {"present": True, "read_only": not active, "rows": rows, "sources": verification.replication.parse(rows),
+                        "semi_sync": {"rpl_semi_sync_master_status": "ON", "rpl_semi_sync_master_clients": "1"},
+                        "variables": dict(VARIABLES, server_id=str(node["server_id"]), gtid_domain_id=str(node["gtid_domain_id"]),
+                                          gtid_ignore_duplicates="ON" if node["gtid_ignore_duplicates"] else "OFF")},
+        "tables": {"present": True, "position": "0-1-50", "tables": copy.deepcopy(TABLES), "missing": [], "server_id": node["server_id"],
+                   "gtid_domain_id": node["gtid_domain_id"], "read_only": not active},
+    }
+
+
+def _row(source):
+    return dict(ROW, Connection_name=source["name"], Master_Host=source["host"], Master_Port=source["port"], Slave_IO_Running="Yes", Slave_SQL_Running="Yes",
+                Last_IO_Errno=0, Last_SQL_Errno=0, Replicate_Do_Table=",".join(source.get("do_tables", [])))
+
+
+def bad(reports):
+    return [(one.target, one.status, one.what) for one in report.bad(verification.verify(FACTS, reports))]
+
+
+def test_healthy_federation_is_green_and_everything_was_looked_at():
+    checks = verification.verify(FACTS, seen())
+    assert report.bad(checks) == []
+    assert {one.target for one in checks} == {"alpha", "beta", "alpha1", "alpha2", "beta1", "beta2"}
+    assert {one.area for one in checks} == {"zone", "frontend", "cluster", "replication", "federation"}
+
+
+def front(node):
+    return lambda reports: reports[node]["frontend"]
+
+
+def cluster(reports):
+    for node in ("alpha1", "alpha2"):
+        yield reports[node]["cluster"]
+
+
+def split_brain(reports):
+    reports["alpha2"]["frontend"]["addresses"].append("10.90.1.100")
+
+
+def no_address(reports):
+    reports["alpha1"]["frontend"]["addresses"].remove("10.90.1.100")
+
+
+def daemon_twice(reports):
+    reports["alpha2"]["frontend"]["units"]["opennebula"]["active"] = True
+
+
+def enabled(reports):
+    reports["beta2"]["frontend"]["units"]["opennebula"]["enabled"] = True
+
+
+def silent(reports):
+    reports["beta2"]["frontend"]["daemon"].update(answers=False, why="Connection refused")
+
+
+def offline(reports):
+    for view in cluster(reports):
+        view["nodes"][1]["online"] = False
+
+
+def fence_down(reports):
+    for view in cluster(reports):
+        view["resources"] = [dict(one, active=one["id"] != "fence_alpha2") for one in view["resources"]]
+
+
+def failed_action(reports):
+    for view in cluster(reports):
+        view["failed_actions"] = [{"resource": "opennebula", "task": "start", "node": "alpha2", "code": "error", "reason": "", "status": "complete"}]
+
+
+def ignores_quorum(reports):
+    for view in cluster(reports):
+        view["description"]["properties"]["no-quorum-policy"] = "ignore"
+
+
+def two_writers(reports):
+    reports["alpha2"]["replication"]["read_only"] = False
+
+
+def no_semisync(reports):
+    reports["beta1"]["replication"]["semi_sync"]["rpl_semi_sync_master_status"] = "OFF"
+
+
+def stopped(reports):
+    reports["beta2"]["replication"]["rows"][1].update(Slave_SQL_Running="No", Last_SQL_Errno=1062, Last_SQL_Error="Duplicate entry")
+
+
+def no_filter(reports):
+    reports["beta2"]["replication"]["rows"][1]["Replicate_Do_Table"] = ""
+
+
+def deleted_source(reports):
+    rows = reports["alpha2"]["replication"]
+    rows["rows"], rows["sources"] = [], []
+
+
+def other_row(reports):
+    reports["beta2"]["tables"]["tables"]["user_pool"]["checksum"] = "other"
+
+
+def endpoint(reports):
+    for node in ("beta1", "beta2"):
+        reports[node]["frontend"]["daemon"]["zones"][0]["endpoint"] = "http://localhost:2633/RPC2"
+
+
+CASES = {
+    split_brain: ("alpha", "red", "its address 10.90.1.100 is on one front-end"),
+    no_address: ("alpha", "red", "its address 10.90.1.100 is on one front-end"),
+    daemon_twice: ("alpha", "red", "opennebula runs where the address is"),
+    enabled: ("beta2", "red", "systemd starts none of the cluster's services at boot"),
+    silent: ("beta2", "red", "the daemon answers it at http://10.90.2.100:2633/RPC2"),
+    offline: ("alpha", "red", "all front-ends are online in the cluster"),
+    fence_down: ("alpha", "red", "every fence device is watched"),
+    failed_action: ("alpha", "red", "no action failed"),
+    ignores_quorum: ("alpha", "red", "fencing and quorum are obeyed"),
+    two_writers: ("alpha", "red", "its database is writable where the address is"),
+    no_semisync: ("beta", "red", "commits wait for the standby (semi-sync)"),
+    stopped: ("beta2", "red", "source zone0 does not run (IO=Yes SQL=No)"),
+    no_filter: ("beta2", "red", "source zone0 does not have its table filter"),
+    deleted_source: ("alpha2", "red", "source zone0-master is missing"),
+    other_row: ("beta2", "red", "its federated tables equal the master zone's"),
+    endpoint: ("beta", "red", "knows every zone and its endpoint"),
+}
+
+
+@pytest.mark.parametrize("broken", CASES, ids=lambda case: case.__name__)
+def test_one_fault_is_named(broken):
+    reports = seen()
+    broken(reports)
+    assert CASES[broken] in bad(reports)
+
+
+def test_front_end_that_cannot_be_asked_is_unknown_and_never_green():
+    reports = seen()
+    reports["alpha2"] = {part: {"unreachable": True, "msg": "No route to host"} for part in reports["alpha2"]}
+    found = verification.verify(FACTS, reports)
+    assert not [one for one in found if one.target == "alpha2" and one.status == report.GREEN]
+    assert any("No route to host" in one.why for one in report.bad(found))
+
+
+def test_address_that_may_be_where_nobody_could_look_is_unknown():
+    reports = seen()
+    reports["alpha1"] = {}
+    assert ("alpha", "unknown", "its address 10.90.1.100 is on one front-end") in bad(reports)
+
+
+def test_every_line_that_is_not_green_says_why_and_what_to_do():
+    for broken in CASES:
+        reports = seen()
+        broken(reports)
+        for one in report.bad(verification.verify(FACTS, reports)):
+            assert one.why and one.hint, one
