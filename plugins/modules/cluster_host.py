@@ -11,6 +11,7 @@ version_added: "0.1.0"
 description:
   - Sets the password of the account that pcs uses, runs pcsd, and keeps corosync and pacemaker from starting at boot
     (a node that was fenced joins through the rejoin gate only).
+  - The one-node cluster on the loopback address that Debian's package starts is stopped, and its C(corosync.conf) renamed.
   - Returns what is known on this host about its cluster, for M(constellation.opennebula.cluster_membership).
 options:
   password:
@@ -67,6 +68,8 @@ def ensure(params, accounts, units, cluster, check_mode):
         changes = []
         if matches is False:
             changes.append(Change("password", name, None, "set", secret=True, step=("password",)))
+        if state["example"]:
+            changes.append(Change("corosync.conf", "the package's example", "in use", "set aside", step=("set_aside",)))
         if _shown(active[PCSD]) != READY:
             changes.append(Change("service", PCSD, _shown(active[PCSD]), READY, step=("start",)))
         changes += [Change("service", unit, "started at boot", "not started at boot", step=("disable", unit))
@@ -77,6 +80,9 @@ def ensure(params, accounts, units, cluster, check_mode):
         for step, *rest in (change.step for change in todo):
             if step == "password":
                 accounts.set_password(name, password)
+            elif step == "set_aside":
+                units.do(("stop", *reversed(MEMBERS)))
+                cluster.set_members_aside()
             elif step == "start":
                 units.do(("enable", PCSD))
                 units.do(("start", PCSD))
@@ -102,7 +108,11 @@ def _shown(unit):
 def look(cluster):
     """Return what this host knows of its cluster; an absent program means an absent cluster."""
     text = cluster.members()
-    state = {"corosync": cluster_members.parse_corosync_conf(text) if text else None, "running": False, "quorate": False, "online": []}
+    conf = cluster_members.parse_corosync_conf(text) if text else None
+    example = cluster_members.is_example(conf)
+    state = {"corosync": None if example else conf, "running": False, "quorate": False, "online": [], "example": example}
+    if state["corosync"] is None:
+        return state
     try:
         seen = cluster_status.parse(cluster.monitor())
     except NotThere:

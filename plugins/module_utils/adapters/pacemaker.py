@@ -109,6 +109,13 @@ class Pacemaker:
         """Return the text of corosync.conf, None when there is none."""
         return self._text(COROSYNC_CONF)
 
+    @staticmethod
+    def set_members_aside():
+        """Rename the configuration, and corosync.conf last, so that they are out of the way and not lost; pcs sets up only without both."""
+        for path in (os.path.join(CIB_DIRECTORY, "cib.xml"), COROSYNC_CONF):
+            if os.path.exists(path):
+                os.replace(path, path + ".example")
+
     def known_hosts(self):
         """Return the parsed list of hosts that pcs knows, {} when there is none."""
         text = self._text(KNOWN_HOSTS)

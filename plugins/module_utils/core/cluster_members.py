@@ -55,6 +55,16 @@ def parse_corosync_conf(text):
             "nodes": {node.get("name", node.get("ring0_addr")): [node[key] for key in sorted(node) if key.startswith("ring")] for node in nodes}}
 
 
+def is_example(conf):
+    """Tell whether this is the file that Debian's package brings (and starts): a cluster on the loopback address has no peers.
+
+    >>> is_example({"nodes": {"node1": ["127.0.0.1"]}}), is_example({"nodes": {"fe1": ["192.0.2.1"]}}), is_example(None)
+    (True, False, False)
+    """
+    addresses = [address for given in (conf or {}).get("nodes", {}).values() for address in given]
+    return bool(addresses) and all(address.startswith("127.") or address == "::1" for address in addresses)
+
+
 def parse_known_hosts(data):
     """Return the names that pcs can reach without a password (/var/lib/pcsd/known-hosts, JSON already read)."""
     return sorted(name for name, entry in (data or {}).get("known_hosts", {}).items() if entry.get("token"))

@@ -101,3 +101,16 @@ def test_seeded_configuration_never_replaces_one(monkeypatch, tmp_path):
         cluster.seed("<second/>")
     assert (tmp_path / "cib.xml").read_text(encoding="utf-8") == "<first/>" and [path.name for path in tmp_path.iterdir()] == ["cib.xml"]
     assert stat.S_IMODE((tmp_path / "cib.xml").stat().st_mode) == 0o600
+
+
+def test_example_is_renamed_and_corosync_conf_is_the_last(monkeypatch, tmp_path):
+    monkeypatch.setattr(pacemaker, "CIB_DIRECTORY", str(tmp_path))
+    monkeypatch.setattr(pacemaker, "COROSYNC_CONF", str(tmp_path / "corosync.conf"))
+    moved = []
+    monkeypatch.setattr(pacemaker.os, "replace", lambda old, new: moved.append((os.path.basename(old), os.path.basename(new))))
+    (tmp_path / "corosync.conf").write_text("", encoding="utf-8")
+    pacemaker.Pacemaker.set_members_aside()
+    assert moved == [("corosync.conf", "corosync.conf.example")]
+    (tmp_path / "cib.xml").write_text("", encoding="utf-8")
+    pacemaker.Pacemaker.set_members_aside()
+    assert moved[1:] == [("cib.xml", "cib.xml.example"), ("corosync.conf", "corosync.conf.example")]

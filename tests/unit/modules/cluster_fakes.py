@@ -90,6 +90,9 @@ class Cluster:
     def members(self):
         return self.conf
 
+    def set_members_aside(self):
+        self.conf = None
+
     def known_hosts(self):
         return {"known_hosts": {name: {"token": "t"} for name in self.known}}
 

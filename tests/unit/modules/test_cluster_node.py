@@ -39,14 +39,17 @@ class Units:
     """systemd, as services.Systemd shows it."""
 
     def __init__(self, pcsd=("inactive", "disabled"), members="enabled"):
+        self.stopped = []
         self.state = {"pcsd.service": list(pcsd), "corosync.service": ["inactive", members], "pacemaker.service": ["inactive", members]}
 
     def units(self, names):
         return {name: {"ActiveState": self.state[name][0], "UnitFileState": self.state[name][1]} for name in names}
 
     def do(self, step):
-        verb, name = step
-        if verb == "start":
+        verb, name = step[:2]
+        if verb == "stop":
+            self.stopped += step[1:]
+        elif verb == "start":
             self.state[name][0] = "active"
         else:
             self.state[name][1] = verb + "d"
@@ -64,8 +67,20 @@ def test_host_is_prepared_as_predicted_and_once():
     assert done.plan.as_list() == predicted.plan.as_list()
     assert [change.target for change in done.plan] == ["hacluster", "pcsd.service", "corosync.service", "pacemaker.service"]
     assert not host(accounts, units, cluster).changed
-    assert done.as_result()["state"] == {"corosync": None, "running": False, "quorate": False, "online": []}
+    assert done.as_result()["state"] == {"corosync": None, "running": False, "quorate": False, "online": [], "example": False}
     assert CANARY not in json.dumps([predicted.as_result(), done.as_result()]) and cluster_host.SPEC["password"]["no_log"]
+
+
+def test_example_that_debian_starts_is_set_aside_and_no_cluster():
+    example = "totem {\n\tcluster_name: debian\n}\nnodelist {\n\tnode {\n\t\tname: node1\n\t\tnodeid: 1\n\t\tring0_addr: 127.0.0.1\n\t}\n}\n"
+    accounts, units, cluster = Accounts(CANARY), Units(("active", "enabled"), "disabled"), Cluster(members=example)
+    predicted = host(accounts, units, cluster, check_mode=True)
+    assert predicted.results["state"]["corosync"] is None and not predicted.results["state"]["running"] and cluster.conf == example
+    done = host(accounts, units, cluster)
+    assert done.plan.as_list() == predicted.plan.as_list() == [
+        {"kind": "corosync.conf", "target": "the package's example", "before": "in use", "after": "set aside"}]
+    assert units.stopped == ["pacemaker.service", "corosync.service"] and cluster.conf is None
+    assert not host(accounts, units, cluster).changed
 
 
 def test_host_without_the_account_is_predicted_and_otherwise_refused():
