@@ -12,11 +12,15 @@ short_description: The zones that a topology wants in the federation
 version_added: "0.1.0"
 description:
   - Turns the derived topology into the list that M(constellation.opennebula.zone) takes as O(constellation.opennebula.zone#module:zones).
-positional: _input
+positional: _input, zone
 options:
   _input:
     description: The topology as the role C(preflight) derives it (C(opennebula_topology)).
     type: dict
+    required: true
+  zone:
+    description: Name of the zone whose daemon is to know them, a master zone or one outside of a federation.
+    type: str
     required: true
 author:
   - The constellation.opennebula team (@constellation)
@@ -25,12 +29,12 @@ author:
 EXAMPLES = r"""
 - name: Announce all zones
   constellation.opennebula.zone:
-    zones: "{{ opennebula_topology | constellation.opennebula.federation_zones }}"
+    zones: "{{ opennebula_topology | constellation.opennebula.federation_zones(opennebula_zone.name) }}"
 """
 
 RETURN = r"""
 _value:
-  description: The master zone by id with its endpoint, and the slave zones.
+  description: The zone itself by id with its endpoint and, in the master zone, the slave zones.
   type: list
   elements: dict
 """

@@ -23,14 +23,15 @@ Zone = namedtuple("Zone", "id name endpoint")
 Wanted = namedtuple("Wanted", "id name endpoint state")     # id None: any; name None: whatever it is called
 
 
-def of_topology(topology):
-    """Return what module zone is to make of a topology: the master zone's endpoint, and the slave zones by id and name.
+def of_topology(topology, name):
+    """Return what module zone is to make on the daemon of one zone: its own endpoint and, in the master zone, the slave zones by id and name.
 
-    The first zone keeps the name that the daemon gave it; everything refers to it by its id.
+    The first zone keeps the name that the daemon gave it; everything refers to it by its id. A zone outside of a federation has only itself.
     """
-    named = [{"id": zone["id"], "name": zone["name"], "endpoint": zone["endpoint"]} for zone in topology["zones"].values() if zone["mode"] == "slave"]
-    first = [{"id": zone["id"], "endpoint": zone["endpoint"]} for zone in topology["zones"].values() if zone["mode"] == "master"]
-    return first + sorted(named, key=lambda zone: zone["id"])
+    zone = topology["zones"][name]
+    slaves = [other for other in topology["zones"].values() if other["mode"] == "slave"] if zone["mode"] == "master" else []
+    slaves = [{key: slave[key] for key in ("id", "name", "endpoint")} for slave in slaves]
+    return [{"id": 0, "endpoint": zone["endpoint"]}] + sorted(slaves, key=lambda slave: slave["id"])
 
 
 def parse(text):

@@ -87,8 +87,9 @@ def test_a_topology_becomes_the_list_of_zones():
                           "alpha": {"id": 0, "name": "alpha", "mode": "master", "endpoint": "a"},
                           "beta": {"id": 100, "name": "beta", "mode": "slave", "endpoint": "b"},
                           "solo": {"id": 0, "name": "solo", "mode": "standalone", "endpoint": "s"}}}
-    assert zones.of_topology(topology) == [{"id": 0, "endpoint": "a"}, {"id": 100, "name": "beta", "endpoint": "b"},
-                                           {"id": 101, "name": "gamma", "endpoint": "c"}]
+    assert zones.of_topology(topology, "alpha") == [{"id": 0, "endpoint": "a"}, {"id": 100, "name": "beta", "endpoint": "b"},
+                                                    {"id": 101, "name": "gamma", "endpoint": "c"}]
+    assert zones.of_topology(topology, "solo") == [{"id": 0, "endpoint": "s"}]
 
 
 def test_template_values_are_quoted():
