@@ -171,7 +171,8 @@ POSITIONS = [
 @pytest.mark.parametrize("server, domain, slave, binlog, position", POSITIONS)
 def test_replication_starts_where_crash_recovery_left_the_binary_log(shell, server, domain, slave, binlog, position):
     (shell.place / "answer").write_text(f"{server}\t{domain}\ts{slave}\tb{binlog}\n")
-    shell.program("mariadb", f'case "$*" in *server_id*) cat {shell.place}/answer ;; *SHOW*) echo "  Connection_name: zone0-slave"; echo "  Connection_name: zone0" ;; esac')
+    shell.program("mariadb", f'case "$*" in *server_id*) cat {shell.place}/answer ;;'
+                  ' *SHOW*) echo "  Connection_name: zone0-slave"; echo "  Connection_name: zone0" ;; esac')
     code, log = shell.run("start-replication")
     assert code == 0
     changed = re.findall(r"--execute=((?:SET|START) .*)", log)
