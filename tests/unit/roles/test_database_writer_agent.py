@@ -94,8 +94,8 @@ class Node:
         self._program("crm_node", f"#!/bin/sh\necho {names}\n")
 
     def run(self, action, interval=10000, **parameters):
-        slaves = "".join(f"*************************** {number}. row ***************************\n"
-                         + "".join(f"{key:>30}: {value}\n" for key, value in row.items())
+        stars = "*" * 27
+        slaves = "".join(f"{stars} {number}. row {stars}\n" + "".join(f"{key:>30}: {value}\n" for key, value in row.items())
                          for number, row in enumerate(self.state["slaves"], 1))
         (self.place / "slaves").write_text(slaves)
         (self.place / "state").write_text("".join(f"{key}={shlex.quote(str(value))}\n" for key, value in self.state.items() if key != "slaves"))
