@@ -81,7 +81,8 @@ class Node:
         self.override = place / "promote-override"
         assert "/run/constellation/promote-override" in text
         self.parked = place / "parked"
-        (place / "agent").write_text(text.replace("/run/constellation/promote-override", str(self.override)).replace("/run/constellation/parked", str(self.parked)))
+        text = text.replace("/run/constellation/promote-override", str(self.override))
+        (place / "agent").write_text(text.replace("/run/constellation/parked", str(self.parked)))
         (place / "gate.cnf").write_text("[client]\n")
         self.state = {"error": "", "read_only": 1, "semisync": 0, "slaves": [slave()], "dump_to": "10.0.0.2", "clients": 1, "gtid_wait": 0, "stuck": 0,
                       "peer_up": 1, "peer_read_only": 1, "peer_gtid": "0-2-9"}
