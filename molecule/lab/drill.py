@@ -129,16 +129,25 @@ def ready(zone):
 
 def fail_over(zone, round_, survivor, within_s=180):
     """Take the power away and note when each part of the survivor answers."""
-    wall = time.time()
     began = faults.kill(zone.lab, round_.victim)
+    wall = time.time() - (time.monotonic() - began)
     say(f"{round_.victim} lost power")
-    looks = {"fenced": (lambda: zone.fenced(survivor, round_.victim, wall), 0.25), "address": (lambda: zone.address_answers_at(survivor), 0.05), "daemon": (zone.client.answers, 0.05)}
+
+    def elapsed():
+        return time.monotonic() - began
+
+    def fenced():
+        when = zone.fenced_at(survivor, round_.victim, wall)
+        return when and when - wall
+    looks = {"fenced": (fenced, 0.5), "address": (lambda: zone.address_answers_at(survivor) and elapsed(), 0.05),
+             "daemon": (lambda: zone.client.answers() and elapsed(), 0.05)}
 
     def watch(name):
         look, every_s = looks[name]
-        while time.monotonic() - began < within_s:
-            if look():
-                round_.times[name] = time.monotonic() - began
+        while elapsed() < within_s:
+            seen = look()
+            if seen:
+                round_.times[name] = seen
                 return
             time.sleep(every_s)
         round_.failed.append(f"{name}: not within {within_s} s")

@@ -4,8 +4,8 @@
 """A zone of the lab as it looks from outside: who has the address, what answers, what its cluster and its databases say."""
 from __future__ import annotations
 
-import datetime
 import pathlib
+import re
 import socket
 
 import faults
@@ -16,13 +16,13 @@ from podman import LabError
 FEDERATED = "user_pool group_pool marketplace_pool marketplaceapp_pool vdc_pool zone_pool db_versioning acl".split()
 
 
-def fenced_since(history, since):
-    """Tell whether stonith_admin's XML history has a success that ended after a time (seconds since 1970; 2.1.5 prints whole seconds)."""
-    for event in history.split("<fence_event")[1:]:
-        stamp = event.partition('completed="')[2].partition('"')[0].replace(" +", "+").replace("Z", "+00:00")
-        if 'status="success"' in event and stamp and datetime.datetime.fromisoformat(stamp).timestamp() >= since - 1:
-            return True
-    return False
+def fenced_at(journal, victim):
+    """Return when (seconds since 1970) pacemaker held a node's fencing for done, from a journal with such times; None if it did not.
+
+    Not `stonith_admin --history`: 2.1.5 kept showing an older event after the survivor itself had been fenced before (seen).
+    """
+    found = re.search(rf"^(\d+\.\d+) .*Operation '\w+' targeting {re.escape(victim)} by \S+ for \S+: OK", journal, flags=re.M)
+    return float(found.group(1)) if found else None
 
 
 class Zone:
@@ -57,9 +57,9 @@ class Zone:
         neighbours = [line.split() for line in pathlib.Path("/proc/net/arp").read_text(encoding="ascii").splitlines()]
         return any(row[0] == self.vip and row[3] == self.lab.node(name).mac for row in neighbours)
 
-    def fenced(self, survivor, victim, since):
-        done = self.lab.inside(survivor, "stonith_admin", "--history", victim, "--output-as=xml", check=False)
-        return fenced_since(done.stdout, since)
+    def fenced_at(self, survivor, victim, since):
+        done = self.lab.inside(survivor, "journalctl", "--quiet", "--unit=pacemaker", f"--since=@{since:.0f}", "--output=short-unix", check=False)
+        return fenced_at(done.stdout, victim)
 
     def offline(self):
         """Return what the cluster says of nodes that are not in it."""

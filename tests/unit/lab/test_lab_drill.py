@@ -49,16 +49,17 @@ def test_broken_accepts_a_source_that_keeps_trying_only_while_its_server_is_down
     assert drill.broken("alpha2", []) == ["alpha2 has no replication source"]
 
 
-HISTORY = """<pacemaker-result><fence_history status="0"><fence_event action="off" target="alpha1" client="pacemaker-controld.700" origin="alpha2"
- status="{status}" delegate="alpha2" completed="{when}"/></fence_history></pacemaker-result>"""
+JOURNAL = """\
+1795230229.114 alpha2 pacemaker-controld[319]: notice: Requesting fencing (reboot) of node alpha1
+1795230230.532 alpha2 pacemaker-fenced[315]: notice: Operation 'reboot' [750] targeting alpha1 using fence_alpha1 returned 0
+1795230230.541 alpha2 pacemaker-fenced[315]: notice: Operation 'reboot' targeting alpha1 by alpha2 for pacemaker-controld.319@alpha2: {result}
+"""
 
 
-@pytest.mark.parametrize("status, when, told", [
-    ("success", "2026-11-21 01:00:10Z", True), ("success", "2026-11-21 01:00:10 +00:00", True), ("success", "2026-11-21 00:59:00Z", False),
-    ("failed", "2026-11-21 01:00:10Z", False), ("success", "", False)])
-def test_fenced_since_counts_successes_after_the_fault(status, when, told):
-    fault = 1795222805                                   # 2026-11-21 01:00:05 UTC
-    assert zone.fenced_since(HISTORY.format(status=status, when=when), fault) is told
+@pytest.mark.parametrize("result, victim, when", [
+    ("OK (complete)", "alpha1", 1795230230.541), ("Timer expired (time out)", "alpha1", None), ("OK (complete)", "alpha", None), ("OK (complete)", "alpha2", None)])
+def test_fenced_at_takes_the_cluster_wide_success(result, victim, when):
+    assert zone.fenced_at(JOURNAL.format(result=result), victim) == when
 
 
 def test_table_has_a_row_a_round_and_three_of_statistics():
