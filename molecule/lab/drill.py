@@ -34,6 +34,7 @@ from podman import LabError, say                         # noqa: E402
 from zone import FEDERATED, Zone                         # noqa: E402
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+NOBODY_THERE = (0, 2002, 2003, 2013)                     # IO errors of a source whose server is down
 MEASURES = ("fenced", "address", "daemon", "recovered", "rejoined")
 
 
@@ -87,11 +88,11 @@ def missing(acknowledged, users):
 
 
 def broken(node, channels, peer_is_down=False):
-    """Return what is wrong with a node's replication; a source whose server is down keeps trying, which is right."""
+    """Return what is wrong with a node's replication. A source whose server is down keeps trying, or the writer agent has parked it."""
     problems = [] if channels else [f"{node} has no replication source"]
     for row in channels:
-        may_be = ("Yes", "Connecting", "Preparing") if peer_is_down else ("Yes",)
-        if row["Slave_IO_Running"] not in may_be or row["Slave_SQL_Running"] != "Yes":
+        away = peer_is_down and int(row["Last_IO_Errno"]) in NOBODY_THERE
+        if not (row["Slave_IO_Running"] == "Yes" or away) or row["Slave_SQL_Running"] != "Yes":
             problems.append(f"{node} source {row['Connection_name']}: IO={row['Slave_IO_Running']}({row['Last_IO_Errno']})"
                             f" SQL={row['Slave_SQL_Running']}({row['Last_SQL_Errno']})")
     return problems

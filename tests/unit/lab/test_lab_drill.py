@@ -46,6 +46,8 @@ def test_broken_accepts_a_source_that_keeps_trying_only_while_its_server_is_down
     assert drill.broken("alpha2", [row], peer_is_down=True) == []
     assert drill.broken("alpha2", [row]) == ["alpha2 source zone0-slave: IO=Connecting(2003) SQL=Yes(0)"]
     assert drill.broken("alpha2", [{**row, "Slave_SQL_Running": "No", "Last_SQL_Errno": "1062"}], peer_is_down=True)
+    assert drill.broken("alpha2", [{**row, "Slave_IO_Running": "No"}], peer_is_down=True) == []  # parked by the writer agent
+    assert drill.broken("alpha2", [{**row, "Slave_IO_Running": "No", "Last_IO_Errno": "1236"}], peer_is_down=True)
     assert drill.broken("alpha2", []) == ["alpha2 has no replication source"]
 
 
