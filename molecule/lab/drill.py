@@ -167,7 +167,8 @@ def bmc_asked(zone, survivor, victim, since):
     return [] if asked else [f"the BMC of {victim} was never asked by {survivor}: not fenced, only believed to be"]
 
 
-def one_round(zone, number):
+def one_round(zone, number, rounds):
+    """Run a round; it appends itself to rounds as soon as it has lost somebody's power."""
     label = f"drill-{int(time.time())}-{number}"
     wrong = settle(lambda: ready(zone), 60)
     if wrong:
@@ -183,10 +184,11 @@ def one_round(zone, number):
     workload.until(lambda: len(maker.acknowledged) >= 5, 30, "users are being made")
     say(f"round {number}: {len(machines)} machines caught in mid-transition on {round_.victim}")
 
+    rounds.append(round_)
     began, wall = fail_over(zone, round_, survivor)
     if "daemon" not in round_.times:
         maker.stop()
-        return round_
+        return
     say(f"{survivor} answers after {round_.times['daemon']:.1f} s")
     time.sleep(2)                                        # some users more, made on the survivor
     maker.stop()
@@ -231,7 +233,6 @@ def one_round(zone, number):
                 for name, tables in contents.items() if tables != contents[survivor]]
     round_.failed += settle(differences, 30)
     workload.sweep(zone.client, machines, [number for name, number in zone.client.users().items() if name.startswith(label)])
-    return round_
 
 
 def main(argv):
@@ -242,10 +243,15 @@ def main(argv):
     zone = Zone(nodes.Lab(), args.zone)
     rounds = []
     for number in range(1, args.rounds + 1):
-        rounds.append(one_round(zone, number))
+        try:
+            one_round(zone, number, rounds)
+        except LabError as problem:
+            if not rounds:
+                raise
+            rounds[-1].failed.append(str(problem))
         for problem in rounds[-1].failed:
             say(f"FAILED: {problem}")
-        if "daemon" not in rounds[-1].times:
+        if rounds[-1].failed:                            # what it left behind would fail the next one too, and is worth a look
             break
     print("\n".join(table(rounds)))
     return int(any(one.failed for one in rounds))
