@@ -22,6 +22,7 @@ from podman import LIMITS, LabError, exists, podman, run, say
 
 HERE = pathlib.Path(__file__).resolve().parent
 STATE = HERE / ".state"
+STORE = pathlib.Path("/var/lib/containers")
 INDEX = HERE / "index"
 NAME = "localhost/constellation-lab"
 PREREQUISITES = {"podman": "podman", "runc": "runc", "mmdebstrap": "mmdebstrap", "nft": "nftables", "ssh-keygen": "openssh-client", "dpkg-deb": "dpkg"}
@@ -93,11 +94,21 @@ def tags(debs):
     return {"base": base, "node": node, "bmc": f"{NAME}-bmc:{digest(node, BMC_STEPS)}"}
 
 
+@contextlib.contextmanager
+def one_at_a_time():
+    """Hold podman's store for ourselves: it is shared by all checkouts on this machine. Locks the directory, so no file is left behind."""
+    STORE.mkdir(parents=True, exist_ok=True)
+    store = os.open(STORE, os.O_RDONLY)
+    try:
+        fcntl.flock(store, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(store)
+
+
 def build():
     """Make what is missing of the three layers; return their names. Two callers at once build once."""
-    STATE.mkdir(exist_ok=True)
-    with open(STATE / "image.lock", "w", encoding="ascii") as lock, opennebula_debs() as debs:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with one_at_a_time(), opennebula_debs() as debs:
         want = tags(debs)
         steps = {"base": make_base, "node": lambda tag: container_build(tag, want["base"], NODE_STEPS, debs),
                  "bmc": lambda tag: container_build(tag, want["node"], BMC_STEPS)}

@@ -58,14 +58,18 @@ class Lab:
                 "-o", "ConnectTimeout=5", f"root@{self.node(name).address}", *command]
 
     # -- up ------------------------------------------------------------------------------------------------------------
-    def up(self):
+    def up(self, from_snapshot=False):
         images = image.build()
+        tags = {name: self.snapshot_tag(name) if from_snapshot else images["node"] for name in self.plan.nodes}
+        missing = [name for name, tag in tags.items() if not exists("image", tag)]
+        if missing:
+            raise LabError(f"no snapshot of {', '.join(missing)}: make one of a converged lab with `lab snapshot`")
         self.make_state()
         self.make_networks()
         self.start_podman_service()
         states = self.states()
         with ThreadPoolExecutor(4) as pool:
-            list(pool.map(lambda node: self.start_node(node, states.get(node.container), images["node"]), self.plan.nodes.values()))
+            list(pool.map(lambda node: self.start_node(node, states.get(node.container), tags[node.name]), self.plan.nodes.values()))
         self.start_bmc(states.get(self.plan.bmc_container), images["bmc"])
         self.pin_bridges()
         say("containers run; waiting for ssh")
@@ -172,6 +176,24 @@ class Lab:
             if time.monotonic() > deadline:
                 raise LabError(f"{name} does not answer ssh after {within_s} s: {done.stderr.strip()}")
             time.sleep(0.3)
+
+    # -- snapshot ------------------------------------------------------------------------------------------------------
+    def snapshot_tag(self, name):
+        return f"{image.NAME}-snapshot-{self.plan.name}:{name}"
+
+    def snapshot(self):
+        """Keep the nodes' disks as images, shut down cleanly as hosts would be, and bring the lab back up. The clusters start by rejoin.yml."""
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(lambda node: podman("stop", "--time", "120", node.container), self.plan.nodes.values()))
+        say("shut down")
+        for node in self.plan.nodes.values():
+            podman("commit", "--quiet", node.container, self.snapshot_tag(node.name))
+        say("kept; `lab up --from-snapshot` makes a lab of it, `lab forget` removes it")
+        self.up()
+
+    def forget(self):
+        for name in self.plan.nodes:
+            run("podman", "image", "rm", self.snapshot_tag(name), check=False)
 
     # -- look ----------------------------------------------------------------------------------------------------------
     def status(self):
