@@ -9,7 +9,8 @@ def test_unknown_is_not_green():
 
 
 def test_lines_show_what_is_wrong_first_and_count_the_rest():
-    checks = [report.check("frontend", "alpha1", "can be asked", True, "never shown", "never shown"), report.check("frontend", "alpha1", "MariaDB starts at boot", True),
+    checks = [report.check("frontend", "alpha1", "can be asked", True, "never shown", "never shown"),
+              report.check("frontend", "alpha1", "MariaDB starts at boot", True),
               report.check("zone", "alpha", "its address is on one front-end", False, "seen on alpha1, alpha2", "Fence one.")]
     assert report.lines(checks) == [
         "2 of 3 checks are green, 1 are not:",

@@ -7,9 +7,10 @@ import pathlib
 import pytest
 from ansible_collections.constellation.opennebula.plugins.module_utils.core import report, topology, verification
 
-ROW = json.loads((pathlib.Path(__file__).parents[1] / "fixtures/mariadb/slaves_beta1_10_11_19.json").read_text(encoding="utf-8"))["rows"][0]
-VARIABLES = {"log_bin": "ON", "log_slave_updates": "ON", "gtid_strict_mode": "ON", "binlog_format": "ROW", "binlog_row_image": "FULL", "relay_log_recovery": "ON",
-             "slave_exec_mode": "STRICT", "slave_skip_errors": "OFF"}
+RECORDED = pathlib.Path(__file__).parents[1] / "fixtures/mariadb/slaves_beta1_10_11_19.json"
+ROW = json.loads(RECORDED.read_text(encoding="utf-8"))["rows"][0]
+VARIABLES = {"log_bin": "ON", "log_slave_updates": "ON", "gtid_strict_mode": "ON", "binlog_format": "ROW", "binlog_row_image": "FULL",
+             "relay_log_recovery": "ON", "slave_exec_mode": "STRICT", "slave_skip_errors": "OFF"}
 TABLES = {table: {"rows": 2, "checksum": f"sum-{table}", "columns": ["oid"]} for table in topology.FEDERATED_TABLES}
 
 

@@ -59,7 +59,8 @@ JOURNAL = """\
 
 
 @pytest.mark.parametrize("result, victim, when", [
-    ("OK (complete)", "alpha1", 1795230230.541), ("Timer expired (time out)", "alpha1", None), ("OK (complete)", "alpha", None), ("OK (complete)", "alpha2", None)])
+    ("OK (complete)", "alpha1", 1795230230.541), ("Timer expired (time out)", "alpha1", None), ("OK (complete)", "alpha", None),
+    ("OK (complete)", "alpha2", None)])
 def test_fenced_at_takes_the_cluster_wide_success(result, victim, when):
     assert zone.fenced_at(JOURNAL.format(result=result), victim) == when
 
