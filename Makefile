@@ -60,12 +60,16 @@ lab-down: ## Remove the lab and leave nothing behind
 	@$(LAB) down
 
 ##@ Tests
-.PHONY: test unit lint sanity molecule bench scenarios generate
-test: $(READY) ## What CI runs: unit, lint, sanity, molecule; times and totals at the end
-	@.ci/stages unit lint sanity molecule
+.PHONY: test unit servers lint sanity molecule bench scenarios generate
+test: $(READY) ## What CI runs: unit, servers, lint, sanity, molecule; times and totals at the end
+	@.ci/stages unit servers lint sanity molecule
 
 unit: $(READY) ## Unit, layering and meta tests, in seconds
 	@$(PYTEST) -q tests/unit
+
+servers: $(READY) ## The MariaDB modules on four real servers of this machine
+	@.ci/prerequisites servers
+	@$(PYTEST) -q tests/servers
 
 lint: $(READY) ## ansible-lint (production profile), yamllint, shellcheck
 	@.ci/lint

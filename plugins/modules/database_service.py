@@ -92,7 +92,8 @@ def ensure(params, systemd, server, check_mode):
             return
         if server.variables(("read_only",)).get("read_only") == "OFF":
             raise CoreError("refusing to restart MariaDB", server.where, "its configuration changed, and it is the zone's active writer",
-                            "Move the zone to its other front-end (pcs node standby here, wait until the other one serves, pcs node unstandby), then run again.")
+                            "Move the zone to its other front-end (pcs node standby here, wait until the other one serves, pcs node unstandby), "
+                            "then run again.")
 
     return converge(read, plan, apply, check_mode)
 
