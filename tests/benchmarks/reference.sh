@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-3.0-or-later
 # What playbooks/site.yml does, typed as the bare commands of a procedure on paper: the yardstick of tests/benchmarks/site.py.
-# It ends in the same state on the same lab, but for the rejoin gate and the fencing alert, and assumes that every command works: no reading first, no second run, no checks on the way,
-# passwords in plain sight. For a laboratory only.
+# It ends in the same state on the same lab, but for the rejoin gate and the fencing alert, and assumes that every command works: no reading
+# first, no second run, no checks on the way, passwords in plain sight. For a laboratory only.
 #
 #     LAB_NET=10.90 LAB_KEY=molecule/lab/.state/constellation/id_ed25519 FENCE_PASSWORD=… SSH=ssh tests/benchmarks/reference.sh
 set -euo pipefail
