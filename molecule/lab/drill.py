@@ -248,7 +248,7 @@ def main(argv):
         except LabError as problem:
             if not rounds:
                 raise
-            rounds[-1].failed.append(str(problem))
+            rounds[-1].failed.append(f"after round {len(rounds)}: {problem}" if len(rounds) < number else str(problem))
         for problem in rounds[-1].failed:
             say(f"FAILED: {problem}")
         if rounds[-1].failed:                            # what it left behind would fail the next one too, and is worth a look
