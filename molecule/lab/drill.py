@@ -77,7 +77,8 @@ def twice(rows, machines):
     for vm_id, kind in sorted(machines.items()):
         mine = [row for row in rows if int(row["vmid"]) == vm_id]
         if sum(row["state"] == "running" for row in mine) > 1 or any(int(row["collisions"]) for row in mine):
-            problems.append(f"VM {vm_id} caught in {kind.name} ran twice: " + ", ".join(f"{row['host']} {row['state']} (collisions {row['collisions']})" for row in mine))
+            problems.append(f"VM {vm_id} caught in {kind.name} ran twice: " + ", ".join(
+                f"{row['host']} {row['state']} (collisions {row['collisions']})" for row in mine))
     return problems
 
 
@@ -103,7 +104,8 @@ def play(playbook, *arguments):
     """Run a playbook on the lab; its output is shown only when it fails."""
     program = shutil.which("ansible-playbook") or str(ROOT / ".venv/bin/ansible-playbook")
     done = subprocess.run([program, "-i", "inventories/lab", f"playbooks/{playbook}", *arguments], cwd=ROOT, text=True, stdin=subprocess.DEVNULL, check=False,
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env={**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_FORCE_COLOR": "0"})
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env={**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
+                               "ANSIBLE_FORCE_COLOR": "0"})
     if done.returncode:
         print(done.stdout[-6000:], file=sys.stderr)
     return done.returncode

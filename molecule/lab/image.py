@@ -51,7 +51,8 @@ HOOKS = [
     'rm -rf "$1"/usr/share/doc/* "$1"/usr/share/man/* "$1"/usr/share/locale/*',
 ]
 # The node's own apt repository, and lists that are as fresh as on a host that was updated today
-NODE_STEPS = ["COPY debs index /srv/lab/apt/", "RUN cd /srv/lab/apt && python3 index && rm index && echo 'Acquire::Languages \"none\";' > /etc/apt/apt.conf.d/90lab"
+NODE_STEPS = ["COPY debs index /srv/lab/apt/",
+              "RUN cd /srv/lab/apt && python3 index && rm index && echo 'Acquire::Languages \"none\";' > /etc/apt/apt.conf.d/90lab"
               " && apt-get -q update"]
 BMC_STEPS = ["RUN apt-get -q -y --no-install-recommends install python3-paramiko"]
 

@@ -89,7 +89,8 @@ class Lab:
         peers = {node.fence_address: node.name for node in self.plan.nodes.values()}
         (self.bmc_state / "plan.json").write_text(json.dumps({"targets": targets, "peers": peers}, indent=1), encoding="ascii")
         overlay = self.state / "overlay"                 # copied over each new node's root
-        for path, text in (("root/.ssh/authorized_keys", self.key.with_suffix(".pub").read_text(encoding="ascii")), ("etc/hosts", addresses.hosts_file(self.plan)),
+        for path, text in (("root/.ssh/authorized_keys", self.key.with_suffix(".pub").read_text(encoding="ascii")),
+                           ("etc/hosts", addresses.hosts_file(self.plan)),
                            *([("etc/apt/sources.list.d/opennebula.list", self.repo_line() + "\n")] if self.repo_line() else [])):
             file = overlay / path
             file.parent.mkdir(parents=True, exist_ok=True)
@@ -105,7 +106,8 @@ class Lab:
         wanted = [(self.plan.data_network, self.plan.net), (self.plan.bmc_network, self.plan.bmc_net)]
         for name, net in wanted:
             if not exists("network", name):
-                podman("network", "create", "--internal", "--disable-dns", "--label", f"lab={self.plan.name}", "--subnet", f"{net}.0.0/16", "--gateway", f"{net}.0.1", name)
+                podman("network", "create", "--internal", "--disable-dns", "--label", f"lab={self.plan.name}",
+                       "--subnet", f"{net}.0.0/16", "--gateway", f"{net}.0.1", name)
         if self.repo_line() and not exists("network", self.plan.uplink_network):
             podman("network", "create", "--label", f"lab={self.plan.name}", self.plan.uplink_network)
 
@@ -144,7 +146,8 @@ class Lab:
         if state:
             podman("rm", "--force", "--time", "0", self.plan.bmc_container)
         address = f"{self.plan.bmc_net}.0.2"
-        podman("run", "--detach", "--pull=never", "--name", self.plan.bmc_container, "--hostname", "bmc", *LIMITS, "--label", f"lab={self.plan.name}", "--label", f"program={program}",
+        podman("run", "--detach", "--pull=never", "--name", self.plan.bmc_container, "--hostname", "bmc",
+               *LIMITS, "--label", f"lab={self.plan.name}", "--label", f"program={program}",
                "--cap-add", "NET_ADMIN", "--init=false", "--network", f"{self.plan.bmc_network}:ip={address},mac={addresses.mac(address)},interface_name=eth0",
                "--volume", f"{image.HERE / 'bmc.py'}:/bmc.py:ro", "--volume", f"{self.bmc_state}:/bmc", "--volume", f"{self.runtime}:/podman",
                tag, "python3", "/bmc.py")
