@@ -11,7 +11,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-ZONES = {"alpha": 1, "beta": 2}                          # zone -> third octet; two front-ends each
+ZONES = {"alpha": 1, "beta": 2, "gamma": 3}              # zone -> third octet
+SHAPE = "alpha:2,beta:2"                                 # zones and how many front-ends each has
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ class Plan:
     @property
     def vips(self):
         """Return zone -> its service address."""
-        return {zone: f"{self.net}.{octet}.100" for zone, octet in ZONES.items()}
+        return {zone: f"{self.net}.{ZONES[zone]}.100" for zone in dict.fromkeys(node.zone for node in self.nodes.values())}
 
     def zone_nodes(self, zone):
         return [node for node in self.nodes.values() if node.zone == zone]
@@ -63,7 +64,22 @@ def mac(address):
     return "02:00:" + ":".join(f"{int(part):02x}" for part in address.split("."))
 
 
-def plan(name, net, bmc_net):
+def shaped(text):
+    """Return {zone: number of front-ends}, or raise ValueError.
+
+    >>> shaped("alpha:3,beta:2")
+    {'alpha': 3, 'beta': 2}
+    """
+    if not re.fullmatch(r"[a-z]+:[1-9](,[a-z]+:[1-9])*", text):
+        raise ValueError(f"LAB_ZONES={text!r}: use zone:front-ends, such as {SHAPE}")
+    shape = {zone: int(number) for zone, _, number in (part.partition(":") for part in text.split(","))}
+    strange = [zone for zone in shape if zone not in ZONES]
+    if strange:
+        raise ValueError(f"LAB_ZONES={text!r}: no zone {', '.join(strange)}; use {', '.join(ZONES)}")
+    return shape
+
+
+def plan(name, net, bmc_net, shape=SHAPE):
     """Return the plan, or raise ValueError naming every value that cannot work."""
     problems = []
     if not re.fullmatch(r"[a-z][a-z0-9-]{0,20}", name):
@@ -73,11 +89,17 @@ def plan(name, net, bmc_net):
             problems.append(f"{variable}={value!r}: use the first two octets of a /16, such as 10.90")
     if net == bmc_net:
         problems.append(f"LAB_NET and LAB_BMC_NET are both {net!r}: a partition must leave fencing its own road")
+    counts = {}
+    try:
+        counts = shaped(shape)
+    except ValueError as problem:
+        problems.append(str(problem))
     if problems:
         raise ValueError("; ".join(problems))
     nodes = {}
-    for zone, octet in ZONES.items():
-        for number in (1, 2):
+    for zone, count in counts.items():
+        octet = ZONES[zone]
+        for number in range(1, count + 1):
             node, address, fence = f"{zone}{number}", f"{net}.{octet}.1{number}", f"{bmc_net}.{octet}.1{number}"
             nodes[node] = Node(node, zone, f"{name}-{node}", address, mac(address), fence, mac(fence), f"{bmc_net}.{octet}.11{number}")
     return Plan(name, net, bmc_net, nodes)

@@ -32,7 +32,8 @@ class Lab:
         environ = os.environ if environ is None else environ
         net = environ.get("LAB_NET") or "10.90"
         try:
-            self.plan = addresses.plan(environ.get("LAB_NAME") or "constellation", net, environ.get("LAB_BMC_NET") or addresses.default_bmc_net(net))
+            self.plan = addresses.plan(environ.get("LAB_NAME") or "constellation", net, environ.get("LAB_BMC_NET") or addresses.default_bmc_net(net),
+                                       environ.get("LAB_ZONES") or addresses.SHAPE)
         except ValueError as problem:
             raise LabError(str(problem)) from problem
         self.state = image.STATE / self.plan.name

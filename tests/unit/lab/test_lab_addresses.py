@@ -50,3 +50,16 @@ def test_hosts_file_names_each_node_once_with_its_data_address():
     text = addresses.hosts_file(addresses.plan("a", "10.90", "10.91"))
     assert [line for line in text.splitlines() if "beta2" in line] == ["10.90.2.12 beta2"]
     assert "10.91" not in text
+
+
+def test_plan_shape_gives_each_zone_its_number_of_front_ends():
+    plan = addresses.plan("a", "10.90", "10.91", "alpha:3,gamma:1")
+    assert {name: node.address for name, node in plan.nodes.items()} == {
+        "alpha1": "10.90.1.11", "alpha2": "10.90.1.12", "alpha3": "10.90.1.13", "gamma1": "10.90.3.11"}
+    assert plan.vips == {"alpha": "10.90.1.100", "gamma": "10.90.3.100"}
+
+
+@pytest.mark.parametrize("shape, word", [("alpha", "use zone:front-ends"), ("alpha:0", "use zone:front-ends"), ("omega:2", "no zone omega")])
+def test_plan_strange_shape_is_refused(shape, word):
+    with pytest.raises(ValueError, match=word):
+        addresses.plan("a", "10.90", "10.91", shape)
