@@ -11,7 +11,8 @@ import pytest
 from ansible_collections.constellation.opennebula.plugins.module_utils.core import oned_conf, oned_conf_edit, scheduler
 
 SHIPPED = sorted((pathlib.Path(__file__).resolve().parents[4] / "shared/fixtures/config").glob("*/sched.conf"))
-SMALL = 'MAX_VM       = 5000\nMAX_DISPATCH = 30\nMAX_HOST     = 1\n\nDEFAULT_SCHED = [\n    policy = 1\n]\n\n#DEFAULT_SCHED = [\n#   policy = 3,\n#   rank   = "x"\n#]\n'
+SMALL = 'MAX_VM       = 5000\nMAX_DISPATCH = 30\nMAX_HOST     = 1\n\n' \
+        'DEFAULT_SCHED = [\n    policy = 1\n]\n\n#DEFAULT_SCHED = [\n#   policy = 3,\n#   rank   = "x"\n#]\n'
 
 
 def dispatch(vms, hosts, values):
@@ -80,7 +81,9 @@ def test_mistakes_are_told(options, release, begins):
     assert len(found) == 1 and found[0].startswith(begins)
 
 
-@pytest.mark.parametrize("options, release", [({}, "7.4.0"), ({"local_first": None}, "7.4.0"), ({"local_first": False, "max_vm": 0, "max_dispatch": 0}, "5.0.2")])
+@pytest.mark.parametrize("options, release", [
+    ({}, "7.4.0"), ({"local_first": None}, "7.4.0"), ({"local_first": False, "max_vm": 0, "max_dispatch": 0}, "5.0.2"),
+])
 def test_what_is_right_has_no_problems(options, release):
     assert scheduler.problems(options, release) == []
 
