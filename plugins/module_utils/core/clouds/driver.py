@@ -32,14 +32,17 @@ class Driver:
     """What one cloud needs on a front-end; each tuple holds options of the module that is named.
 
     stanzas: oned_conf (with ``state``); files: driver_conf; certificates: management_certificate; scripts: driver_scripts;
-    hosts: host (OpenNebula's hosts that stand for the cloud).
+    hosts: host (OpenNebula's hosts that stand for the cloud); monitor_stanzas: oned_conf for monitord.conf, where IM_MADs are from 5.12.
+    needs: what the operator's own stanzas must say for the cloud, checked by ``unmet``.
     """
 
     stanzas: tuple = ()
+    monitor_stanzas: tuple = ()
     files: tuple = ()
     certificates: tuple = ()
     scripts: tuple = ()
     hosts: tuple = ()
+    needs: tuple = ()
     warnings: tuple = ()
 
 
@@ -86,6 +89,22 @@ def mistakes(given, options, where=""):
             found.append(f"{where}{name} must be {_article(option.kind)}, not {_article(_kind(value))}")
         elif option.choices and value not in option.choices:
             found.append(f"{where}{name} must be one of {', '.join(map(str, option.choices))}")
+    return found
+
+
+def unmet(needs, stanzas):
+    """Return the sentences about needs that the file's stanzas, as oned_conf_info returns them, do not fulfil.
+
+    >>> unmet([{"section": "TM_MAD", "key": "ARGUMENTS", "flag": "-d", "value": "dummy", "why": "w"}],
+    ...       [{"section": "TM_MAD", "settings": {"ARGUMENTS": "-t 15 -d ssh,lvm"}}])
+    ['TM_MAD: ARGUMENTS must have dummy in the list of -d: w']
+    """
+    found = []
+    for need in needs:
+        words = " ".join(str(stanza["settings"].get(need["key"], "")) for stanza in stanzas if stanza["section"] == need["section"]).split()
+        lists = [words[place + 1].split(",") for place, word in enumerate(words[:-1]) if word == need["flag"]]
+        if lists and not any(need["value"] in names for names in lists):        # without a list the daemon's driver takes all there are
+            found.append(f"{need['section']}: {need['key']} must have {need['value']} in the list of {need['flag']}: {need['why']}")
     return found
 
 
