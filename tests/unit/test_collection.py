@@ -20,6 +20,7 @@ PYTHON = sorted(path for top in ("plugins", "tests") for path in (ROOT / top).rg
 # The reading twin of a module is <module>_info. Several that change one thing share a reader, and some change nothing.
 TWINS = {
     "cluster_config": "cluster_info", "cluster_host": "cluster_info", "cluster_membership": "cluster_info", "cluster_node": "cluster_info",
+    "cluster_power": "cluster_info",
     "database_access": "replication_info", "replication_source": "replication_info",
 }
 NO_TWIN = {

@@ -142,7 +142,8 @@ class Pacemaker:
 
     def setup(self, name, nodes):
         hosts = [word for node, addresses in nodes.items() for word in [node] + [f"addr={address}" for address in addresses]]
-        self._run(["pcs", "cluster", "setup", name] + hosts, f"cluster {name} cannot be set up", timeout_s=180,
+        # pcs gives each node 60 s for each of its requests by itself, which a loaded machine does not keep
+        self._run(["pcs", "--request-timeout=150", "cluster", "setup", name] + hosts, f"cluster {name} cannot be set up", timeout_s=180,
                   hint="A node that was in another cluster keeps its files: look at it, and remove them there by hand if they are of no use.")
 
     def distribute(self):
@@ -188,6 +189,12 @@ class Pacemaker:
     def cleanup(self, resource, node=None):
         argv = ["crm_resource", "--cleanup"] + (["--resource", resource] if resource else []) + (["--node", node] if node else [])
         self._run(argv, f"cannot forget the failures of {resource or 'the resources'}", timeout_s=120)
+
+    def switch(self, node, power, timeout_s):
+        """Let the fencer switch a node on or off, and wait until it has."""
+        argv = ["stonith_admin", "--unfence" if power else "--fence", node, f"--timeout={timeout_s}"]
+        self._run(argv, f"the fencer did not switch {node} {'on' if power else 'off'}", timeout_s=timeout_s + 30,
+                  hint="Look at 'stonith_admin --history=*' and at the journal of pacemaker on all nodes.")
 
     def restart(self, resource, timeout_s):
         self._run(["crm_resource", "--restart", "--resource", resource, f"--timeout={timeout_s}s"], f"resource {resource} did not restart",
