@@ -25,7 +25,7 @@ class Tree:
         real = self._real(path)
         try:
             status = os.stat(real)
-            with open(real, encoding="utf-8", errors="surrogateescape") as stream:
+            with open(real, encoding="utf-8", errors="surrogateescape", newline="") as stream:      # a CR is a byte like any other
                 content = stream.read()
         except FileNotFoundError:
             return None
@@ -50,7 +50,7 @@ class Tree:
         try:
             os.makedirs(os.path.dirname(real), mode=0o755, exist_ok=True)
             handle, draft = tempfile.mkstemp(dir=os.path.dirname(real), prefix=f".{os.path.basename(real)}.")
-            with open(handle, "w", encoding="utf-8", errors="surrogateescape") as stream:
+            with open(handle, "w", encoding="utf-8", errors="surrogateescape", newline="") as stream:
                 stream.write(content)
                 os.fchown(handle, pwd.getpwnam(owner).pw_uid, grp.getgrnam(group).gr_gid)
                 os.fchmod(handle, int(mode, 8))

@@ -234,6 +234,6 @@ def _warnings(given, release):
     if fence.get("script") is not None and _PASSWORD.search(fence["script"]):
         yield "fence.script seems to hold a password; its text is shown in the diff, so let it read the password from a file of its own"
     if number(release) >= FENCES_SINCE and given["action"] == "delete" and not given["force_suspended"]:
-        yield f"action delete: host_error.rb of OpenNebula {release} deletes suspended and powered-off VMs, too; force_suspended false does not keep it from that"
+        yield f"action delete: host_error.rb of OpenNebula {release} deletes suspended and powered-off VMs with it, whatever force_suspended says"
     if given["cycles"] == 0:
         yield "cycles 0: one missed answer of a host is enough, it is acted upon at once"

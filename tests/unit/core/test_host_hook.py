@@ -96,7 +96,7 @@ def test_files_come_with_the_stanza():
 
 @pytest.mark.parametrize("options, release, words", [
     ({"action": "delete"}, "5.0.2", ["action delete without fence"]),
-    ({"action": "delete", "fence": FENCE}, "5.2.1", ["deletes suspended and powered-off VMs, too"]),
+    ({"action": "delete", "fence": FENCE}, "5.2.1", ["deletes suspended and powered-off VMs with it"]),
     ({"action": "migrate", "fence": {"script": "#!/bin/sh\nfence_ilo -l admin -p hunter2\n"}}, "5.0.2", ["seems to hold a password"]),
     ({"action": "migrate", "cycles": 0, "fence": FENCE}, "5.0.2", ["acted upon at once"]),
     ({"action": "migrate", "fence": FENCE}, "5.0.2", []),

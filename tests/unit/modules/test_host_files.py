@@ -35,6 +35,13 @@ def test_check_mode_foresees_what_a_run_does_and_a_second_run_changes_nothing(tr
     assert not host_files.ensure(WANT, tree, False).changed and not host_files.ensure(WANT, tree, True).changed
 
 
+def test_carriage_returns_stay(tree, tmp_path):
+    text = "one\r\ntwo\rthree\n"
+    want = {"files": [{"path": "/a", "content": text, "mode": "0644", **ME}]}
+    assert host_files.ensure(want, tree, False).changed and not host_files.ensure(want, tree, False).changed
+    assert (tmp_path / "a").read_bytes() == text.encode()
+
+
 @pytest.mark.parametrize("drift, shown", [("content", True), ("mode", False)])
 def test_only_what_differs_is_written(tree, tmp_path, drift, shown):
     host_files.ensure(WANT, tree, False)
