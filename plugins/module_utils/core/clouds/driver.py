@@ -33,7 +33,8 @@ class Driver:
 
     stanzas: oned_conf (with ``state``); files: driver_conf; certificates: management_certificate; scripts: driver_scripts;
     hosts: host (OpenNebula's hosts that stand for the cloud); monitor_stanzas: oned_conf for monitord.conf, where IM_MADs are from 5.12.
-    needs: what the operator's own stanzas must say for the cloud, checked by ``unmet``.
+    needs: what the operator's own stanzas must say for the cloud, checked by ``unmet``. read_at_start: paths of files that the daemon or its
+    drivers read only when they start; the drivers that are scripts read theirs at each call.
     """
 
     stanzas: tuple = ()
@@ -43,6 +44,7 @@ class Driver:
     scripts: tuple = ()
     hosts: tuple = ()
     needs: tuple = ()
+    read_at_start: tuple = ()
     warnings: tuple = ()
 
 

@@ -63,11 +63,13 @@ def describe(cloud, release):
     vm_mad.update({"ARGUMENTS": cloud["vm_arguments"]} if cloud["vm_arguments"] else {})
     information, virtualization = common.stanza("IM_MAD", im_name, im_mad, cloud["state"]), common.stanza("VM_MAD", vm_name, vm_mad, cloud["state"])
     transfer, needs = _transfer(cloud, release)
+    files = () if cloud["state"] == "commented" else tuple(_files(cloud))
     monitored = versions.information_driver(release) == versions.MONITORD
     return Driver(
         stanzas=((virtualization,) if monitored else (information, virtualization)) + transfer,
         monitor_stanzas=(information,) if monitored else (),
-        files=() if cloud["state"] == "commented" else tuple(_files(cloud)),
+        files=files,
+        read_at_start=tuple(file["path"] for file in files),
         hosts=tuple(dict(common.host(cloud, release, item), im=im_name, vm=vm_name) for item in cloud["hosts"]),
         needs=needs,
         warnings=tuple(_warnings(cloud, release)))
