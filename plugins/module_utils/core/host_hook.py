@@ -22,7 +22,7 @@ import re
 from dataclasses import dataclass
 
 from .clouds.driver import STATES, Option, filled, mistakes
-from .versions import number
+from .versions import has_host_hook, number
 
 OPTIONS = {
     "action": Option(choices=("migrate", "recreate", "delete")),
@@ -43,7 +43,6 @@ FLAGS = {"migrate": "-m", "recreate": "-r", "delete": "-d"}
 GETOPT_SINCE = (3, 8)
 MIGRATE_SINCE = (4, 8)
 FENCES_SINCE = (5, 2)
-GONE_SINCE = (5, 10)            # 5.9.80 was its first beta
 MAX_CYCLES = 1000
 
 _PATH = re.compile(r"(/[A-Za-z0-9_.+-]+)+\Z")
@@ -121,7 +120,7 @@ def problems(options, release):
     found = mistakes(options, OPTIONS)
     if found:
         return found
-    if number(release) >= GONE_SINCE:
+    if not has_host_hook(release):
         return [f"state: OpenNebula {release} has no HOST_HOOK in oned.conf, its hooks are objects (onehook create); declared hooks are for releases up to 5.8"]
     given = filled(options, OPTIONS)
     found += mistakes(given["fence"] or {}, FENCE, "fence.")
@@ -231,6 +230,8 @@ def _warnings(given, release):
     fence = given["fence"] or {}
     if not fence:
         yield "action delete without fence: OpenNebula forgets the VMs and gives their addresses away while they may still run on the host"
+    if given["action"] == "migrate" and given["force_suspended"]:
+        yield "force_suspended with action migrate: OpenNebula reschedules no suspended VM, so they stay where they are"
     if fence.get("script") is not None and _PASSWORD.search(fence["script"]):
         yield "fence.script seems to hold a password; its text is shown in the diff, so let it read the password from a file of its own"
     if number(release) >= FENCES_SINCE and given["action"] == "delete" and not given["force_suspended"]:

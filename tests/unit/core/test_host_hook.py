@@ -99,6 +99,8 @@ def test_files_come_with_the_stanza():
     ({"action": "delete", "fence": FENCE}, "5.2.1", ["deletes suspended and powered-off VMs with it"]),
     ({"action": "migrate", "fence": {"script": "#!/bin/sh\nfence_ilo -l admin -p hunter2\n"}}, "5.0.2", ["seems to hold a password"]),
     ({"action": "migrate", "cycles": 0, "fence": FENCE}, "5.0.2", ["acted upon at once"]),
+    ({"action": "migrate", "force_suspended": True, "fence": FENCE}, "5.0.2", ["reschedules no suspended VM"]),
+    ({"action": "recreate", "force_suspended": True, "fence": FENCE}, "5.0.2", []),
     ({"action": "migrate", "fence": FENCE}, "5.0.2", []),
 ])
 def test_what_is_allowed_but_harmful_is_told(options, release, words):
