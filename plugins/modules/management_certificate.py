@@ -109,7 +109,7 @@ def ensure(params, tree, openssl, check_mode):
     def plan(state):
         there = state[options["path"]]
         fresh = options["renew"] and not made
-        content = given if given is not None else there and not fresh and there["content"] or None
+        content = given if given is not None else None if fresh or not there else there["content"]
         known.clear()
         if content is not None:
             known.update(look(content) or {})
