@@ -152,36 +152,9 @@ error:
 
 from ..module_utils import glue
 from ..module_utils.adapters import mariadb
-from ..module_utils.core import converge, federated, replication
-from ..module_utils.core.errors import CoreError, NotThere
-
-TABLES = "SELECT TABLE_NAME AS name FROM information_schema.TABLES WHERE TABLE_SCHEMA = %s"
-POSITIONS = ("SELECT @@GLOBAL.gtid_domain_id AS domain, @@GLOBAL.gtid_slave_pos AS slave_pos, @@GLOBAL.gtid_current_pos AS current_pos, "
-             "@@GLOBAL.gtid_binlog_state AS binlog_state, @@GLOBAL.read_only AS read_only")
-
-
-def look(server, database, tables):
-    """Return the Facts of the local server."""
-    row = server.rows(POSITIONS)[0]
-    return federated.Facts(
-        tables=tuple(sorted(present(server, database) & set(tables))), own_domain=int(row["domain"]), slave_pos=row["slave_pos"] or "",
-        interrupted=bool(server.rows("SELECT 1 AS found FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = %s", (federated.STAGING,))),
-        current_pos=row["current_pos"] or "", binlog_state=row["binlog_state"] or "")
-
-
-def present(server, database):
-    return {row["name"] for row in server.rows(TABLES, (database,))}
-
-
-def candidate(master, database):
-    """Return what one server of the master zone says, or why it says nothing."""
-    try:
-        row = master.rows(POSITIONS)[0]
-        return {"address": master.host, "server": master, "domain": int(row["domain"]), "read_only": int(row["read_only"]),
-                "tables": sorted(present(master, database))}
-    except CoreError as error:
-        return {"address": master.host, "error": error.why or str(error)}
-
+from ..module_utils.core import converge, federated
+from ..module_utils.core.errors import NotThere
+from ..module_utils.core.federated_run import look, seed
 
 def ensure(params, server, masters, copy, check_mode):
     database, domain = params["database"], params["domain"]
@@ -203,37 +176,6 @@ def ensure(params, server, masters, copy, check_mode):
         seed(params, server, masters, copy, tables, results)
 
     return converge.converge(read, plan, apply, check_mode, results, header=server.where)
-
-
-def seed(params, server, masters, copy, tables, results):
-    database, domain = params["database"], params["domain"]
-    master = federated.choose_master([candidate(one, database) for one in masters], tables, domain)
-    running = [row["Connection_name"] for row in server.slaves() if set(replication.threads_of(row)) != {"No"}]
-    server.do("SET SESSION sql_log_bin=0")
-    server.do("STOP ALL SLAVES")      # before the dump: a channel that ran on would pass the dump's position
-    try:
-        before = look(server, database, tables)
-        server.do(f"DROP DATABASE IF EXISTS `{federated.STAGING}`")
-        if before.tables:
-            results["backup_file"] = copy.to_file(server, database, before.tables, params["backup_dir"])
-        server.do(f"CREATE DATABASE `{federated.STAGING}`")
-        comments = copy.into(master["server"], database, tables, server, federated.STAGING)
-        position = federated.read_position(comments, domain, master["address"])
-        federated.check_position(before, position, domain)
-        missing = set(tables) - present(server, federated.STAGING)
-        if missing:
-            raise federated.not_placed(missing)
-        for statement in federated.place_steps(database, tables, before.tables):
-            server.do(statement)
-        server.do("SET GLOBAL gtid_slave_pos=%s", (federated.new_slave_pos(before, position, domain),))
-        if not before.binlog_state:
-            # An empty binary log may say where it begins: else the peer, which asks for this position, finds a hole (1236).
-            server.do("SET GLOBAL gtid_binlog_state=%s", (position,))
-        server.do(f"DROP DATABASE `{federated.STAGING}`")
-    finally:
-        for name in running:
-            server.do("START SLAVE %s", (name,))
-    results.update(source=master["address"], position=position)
 
 
 def main():

@@ -93,39 +93,7 @@ read_only:
 
 from ..module_utils import glue
 from ..module_utils.adapters import mariadb
-from ..module_utils.core import federated
-from ..module_utils.core.errors import NotThere
-
-SERVER = "SELECT @@GLOBAL.server_id AS server_id, @@GLOBAL.gtid_domain_id AS domain, @@GLOBAL.read_only AS read_only, @@GLOBAL.log_bin AS log_bin"
-COLUMNS = "SELECT TABLE_NAME AS t, COLUMN_NAME AS c FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = %s"
-
-
-def read(params, snapshot):
-    """Return the report of one server; everything in it is of one moment."""
-    database, wanted = params["database"], params["tables"] or federated.FEDERATED_TABLES
-    try:
-        with snapshot as server:
-            row = server.rows(SERVER)[0]
-            coordinates = {one["Variable_name"].lower(): one["Value"] for one in server.rows("SHOW STATUS LIKE 'binlog_snapshot_%'")}
-            binlog = ""
-            if int(row["log_bin"]) and coordinates.get("binlog_snapshot_file"):
-                binlog = server.value("SELECT BINLOG_GTID_POS(%s, %s)",
-                                      (coordinates["binlog_snapshot_file"], int(coordinates["binlog_snapshot_position"]))) or ""
-            applied = server.rows("SELECT domain_id, server_id, seq_no FROM mysql.gtid_slave_pos")
-            columns = {}
-            for one in server.rows(COLUMNS, (database,)):
-                columns.setdefault(one["t"], []).append(one["c"])
-            tables = {table: content(server, database, table, columns[table]) for table in wanted if table in columns}
-    except NotThere as absent:
-        return {"present": False, "why_absent": str(absent), "position": "", "tables": {}, "missing": list(wanted)}
-    return {"present": True, "position": federated.position_of(binlog, applied), "tables": tables,
-            "missing": [table for table in wanted if table not in columns],
-            "server_id": int(row["server_id"]), "gtid_domain_id": int(row["domain"]), "read_only": bool(int(row["read_only"]))}
-
-
-def content(server, database, table, columns):
-    row = server.rows(federated.checksum_sql(database, table, columns))[0]
-    return {"rows": int(row["n"]), "checksum": f"{row['x']}-{row['s']}", "columns": sorted(columns)}
+from ..module_utils.core.federated_run import read
 
 
 def main():

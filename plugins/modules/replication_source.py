@@ -259,7 +259,8 @@ error:
 from ..module_utils import glue
 from ..module_utils.adapters import mariadb
 from ..module_utils.core import converge, replication
-from ..module_utils.core.errors import CoreError, NotThere
+from ..module_utils.core.errors import NotThere
+from ..module_utils.core.replication_run import run_steps, settle
 
 COMMON = ("port", "user", "connect_retry_s", "heartbeat_s", "delay_s", "use_gtid", "ssl", "ssl_ca", "ssl_cert", "ssl_key", "ssl_verify", "state")
 
@@ -291,59 +292,6 @@ def ensure(params, server, check_mode):
     if not check_mode and not outcome.changed:
         settle(server, wanted, params["wait_for"], params["wait_timeout_s"])
     return outcome
-
-
-def run_steps(server, todo, sources, passwords):
-    """Run the steps in order; a source that we made and that must not start is taken away again: a restarted server would start it."""
-    created, halted = set(), set()
-    for step in (step for change in todo for step in change.step):
-        if step.verb == "check_filter":
-            try:
-                replication.check_filter(server.slaves(), sources[step.source], server.where)
-            except CoreError:
-                if step.source in created:
-                    server.do("RESET SLAVE %s ALL", (step.source,))
-                raise
-        else:
-            server.do(step.sql, step.args, (passwords.get(step.source),) if step.secret else ())
-            created |= {step.source} if step.verb == "create" else set()
-            halted = halted | {step.source} if step.verb in ("stop", "reset") else halted - {step.source}
-    if halted and server.variables(("rpl_semi_sync_slave_enabled",)).get("rpl_semi_sync_slave_enabled") == "ON":
-        for name in replication.other_connections(server.slaves(), halted):
-            server.do("STOP SLAVE %s IO_THREAD", (name,))
-            server.do("START SLAVE %s IO_THREAD", (name,))
-
-
-def settle(server, wanted, wait_for, timeout_s):
-    """Wait until the sources that shall run do so, or raise what is wrong with the first that does not."""
-    started = [source for source in wanted if source.state == "started"]
-    if not started:
-        return
-    begun = server.clock()
-    patience_s = max(source.connect_retry_s for source in started) + 1
-    connecting = wait_for == replication.CONNECTING
-
-    def judged(rows, patient):
-        live = replication.by_name(rows)
-        return {source.name: replication.judge(live.get(source.name), wait_for, patient) for source in started}
-
-    tried = {}
-
-    def decided(rows):
-        verdicts = judged(rows, patient=server.clock() < begun + patience_s)
-        for name in sorted({name for name, verdict in verdicts.items() if verdict == "again"} | set(replication.broken_by_neighbour(rows))):
-            if tried.get(name, begun - 1) + 1 <= server.clock():      # once a second; both threads, see core.replication.Remedy
-                tried[name] = server.clock()
-                server.do("STOP SLAVE %s", (name,))
-                server.do("START SLAVE %s", (name,))
-        return "failed" in verdicts.values() or set(verdicts.values()) == {"ok"}
-
-    rows, reached = server.until(server.slaves, decided, min(patience_s + 1, timeout_s) if connecting else timeout_s)
-    live, verdicts = replication.by_name(rows), judged(rows, patient=False)
-    for source in started:
-        tries = connecting and verdicts[source.name] == "wait" and "No" not in replication.threads_of(live[source.name])
-        if verdicts[source.name] != "ok" and not tries:
-            raise replication.explain(live.get(source.name), source, server.where)
 
 
 def main():
