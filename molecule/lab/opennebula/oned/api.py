@@ -145,6 +145,13 @@ def authenticate(users, session):
 
 
 def _shown(name, arguments):
-    """Return the arguments for the log, secrets as stars."""
+    """Return the arguments for the log, secrets as stars; of a text its first line, and of that 20 characters (Request::log_xmlrpc_value)."""
     hidden = {"one.user.allocate": {1}, "one.user.passwd": {1}, "one.user.login": {1}, "one.user.chauth": {2}}.get(name, ())
-    return "".join(", " + ("****" if place in hidden else repr(value)[:40]) for place, value in enumerate(arguments))
+    return "".join(", " + ("****" if place in hidden else _brief(value)) for place, value in enumerate(arguments))
+
+
+def _brief(value):
+    if not isinstance(value, str):
+        return repr(value)
+    short = value.partition("\n")[0][:20]
+    return f'"{short}{"..." if len(value) > len(short) else ""}"'

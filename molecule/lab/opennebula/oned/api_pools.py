@@ -5,8 +5,8 @@
 from __future__ import annotations
 
 from . import body, pools, template
-from .api import AUTHORIZATION, ApiError, call
-from .api_objects import EMPTY_QUOTAS, good_name, parsed, update
+from .api import AUTHORIZATION, INTERNAL, ApiError, call
+from .api_objects import EMPTY_QUOTAS, good_name, parsed, rename, require_manage, update
 
 VERSION = "5.0.2"
 
@@ -32,6 +32,9 @@ def template_allocate(request, text):
     attributes = parsed(text)
     name = template.take(attributes, "NAME")
     good_name(name)
+    taken = next((one for one in request.api.pool("VMTEMPLATE").all() if body.get(one, "NAME") == name and body.number(one, "UID") == request.uid), None)
+    if taken is not None:
+        raise ApiError(INTERNAL, f"NAME is already taken by TEMPLATE {body.get(taken, 'ID')}.")
     rights = pools.permissions(request.api.config.get("DEFAULT_UMASK"))
     return request.api.pool("VMTEMPLATE").insert(pools.vm_template(name, request.user, rights, template.element("TEMPLATE", attributes)))
 
@@ -46,10 +49,45 @@ def template_update(request, oid, text, mode=0):
     return update(request, "VMTEMPLATE", oid, text, mode)
 
 
+@call("one.template.rename", "TemplateRename", "is")
+def template_rename(request, oid, name):
+    return rename(request, "VMTEMPLATE", oid, name, unique=True)
+
+
+@call("one.template.chmod", "TemplateChmod", "iiiiiiiiii|b")
+def template_chmod(request, oid, *bits):
+    element = request.object("VMTEMPLATE", oid)
+    require_manage(request, "VMTEMPLATE", element)
+    for leaf, bit in zip(element.find("PERMISSIONS"), bits[:9]):
+        if bit not in (-1, 0, 1):
+            raise ApiError(INTERNAL, "New permission values must be -1, 0 or 1")
+        leaf.text = leaf.text if bit == -1 else str(bit)
+    request.api.pool("VMTEMPLATE").save(element)
+    return oid
+
+
+@call("one.template.chown", "TemplateChown", "iii")
+def template_chown(request, oid, uid, gid):
+    user = request.object("USER", uid) if uid > -1 else None
+    group = request.object("GROUP", gid) if gid > -1 else None
+    element = request.object("VMTEMPLATE", oid)
+    request.require_admin(f"MANAGE TEMPLATE [{oid}]")
+    name, templates = body.get(element, "NAME"), request.api.pool("VMTEMPLATE")
+    owned = next((one for one in templates.all() if user is not None and body.get(one, "NAME") == name and body.number(one, "UID") == uid), None)
+    if owned is not None:
+        what = pools.KINDS["VMTEMPLATE"].what
+        raise ApiError(INTERNAL, f"user [{uid}] already owns {what} [{body.get(owned, 'ID')}] with NAME {name}")
+    for number, word, new in (("UID", "UNAME", user), ("GID", "GNAME", group)):
+        if new is not None:
+            body.put(element, number, body.get(new, "ID"))
+            body.put(element, word, body.get(new, "NAME"))
+    templates.save(element)
+    return oid
+
+
 @call("one.template.delete", "TemplateDelete", "i|b")
 def template_delete(request, oid, _images=False):
-    request.object("VMTEMPLATE", oid)
-    request.require_admin(f"MANAGE TEMPLATE [{oid}]")
+    require_manage(request, "VMTEMPLATE", request.object("VMTEMPLATE", oid))
     request.api.pool("VMTEMPLATE").delete(oid)
     return oid
 
