@@ -36,3 +36,11 @@ options:
     type: bool
     default: true
 """
+
+    WAIT = r"""
+options:
+  wait_timeout_s:
+    description: Seconds to wait for a daemon that does not answer yet. Check mode does not wait.
+    type: int
+    default: 0
+"""

@@ -36,12 +36,9 @@ options:
         type: str
         choices: [present, absent]
         default: present
-  wait_timeout_s:
-    description: Seconds to wait for a daemon that does not answer yet. Check mode does not wait.
-    type: int
-    default: 0
 extends_documentation_fragment:
   - constellation.opennebula.api
+  - constellation.opennebula.api.wait
 seealso:
   - module: constellation.opennebula.zone_info
 author:
@@ -87,12 +84,9 @@ zones:
 
 from ..module_utils import glue
 from ..module_utils.adapters import opennebula
-from ..module_utils.core import zones
-from ..module_utils.core.converge import Outcome, converge
-from ..module_utils.core.errors import NotThere
+from ..module_utils.core import pool_objects, zones
 
 SPEC = {
-    "wait_timeout_s": {"type": "int", "default": 0},
     "zones": {
         "type": "list", "elements": "dict", "required": True,
         "options": {
@@ -108,39 +102,11 @@ SPEC = {
 def ensure(params, connect, check_mode):
     """Converge the zones; ``connect()`` gives the daemon, and raises NotThere where none answers."""
     want = zones.wanted(params["zones"])
-    try:
-        api, first = opennebula.wait_for(connect, "zone_pool", 0 if check_mode else params.get("wait_timeout_s", 0))
-        seen = [zones.parse(first)]
-    except NotThere:
-        if not check_mode:
-            raise
-        return Outcome(zones.foresee(want), {"zones": []}, "zones")
-
-    def read():
-        seen[0] = zones.parse(api.zone_pool())
-        return seen[0]
-
-    outcome = converge(read, lambda have: zones.plan(have, want), lambda todo: apply(api, todo), check_mode, header="zones")
-    outcome.results["zones"] = [dict(zone._asdict()) for zone in seen[0]]
-    return outcome
-
-
-def apply(api, todo):
-    for change in todo:
-        verb, zone_id, zone = change.step
-        if verb == "delete":
-            api.zone_delete(zone_id)
-        elif verb == "allocate":
-            zones.check_id(zone, api.zone_allocate(zones.template({"name": zone.name, "endpoint": zone.endpoint})))
-        else:
-            if change.before["endpoint"] != change.after["endpoint"]:
-                api.zone_update(zone_id, zones.template({"endpoint": zone.endpoint}))
-            if change.before["name"] != change.after["name"]:
-                api.zone_rename(zone_id, zone.name)
+    return pool_objects.ensure(zones, want, opennebula.reaching(connect, zones.KIND, params, check_mode), check_mode)
 
 
 def main():
-    module = glue.module(argument_spec=dict(opennebula.ARGUMENTS, **SPEC), required_together=opennebula.TOGETHER)
+    module = glue.module(argument_spec=dict(opennebula.ARGUMENTS, **opennebula.WAIT, **SPEC), required_together=opennebula.TOGETHER)
     glue.run(module, lambda: ensure(module.params, lambda: opennebula.OpenNebula.from_params(module.params), module.check_mode))
 
 

@@ -52,18 +52,12 @@ zones:
 
 from ..module_utils import glue
 from ..module_utils.adapters import opennebula
-from ..module_utils.core import zones
-from ..module_utils.core.errors import NotThere
+from ..module_utils.core import pool_objects, zones
 
 
 def read(connect):
     """Return the zones and the release, or why nobody answered."""
-    try:
-        api = connect()
-        found = zones.parse(api.zone_pool())
-        return {"answers": True, "release": api.version(), "zones": [dict(zone._asdict()) for zone in found]}
-    except NotThere as error:
-        return {"answers": False, "reason": str(error), "zones": []}
+    return pool_objects.told(zones, connect)
 
 
 def main():

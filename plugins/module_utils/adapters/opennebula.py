@@ -32,6 +32,7 @@ ARGUMENTS = {
     "ca_file": {"type": "path"},
     "validate_certs": {"type": "bool", "default": True},
 }
+WAIT = {"wait_timeout_s": {"type": "int", "default": 0}}
 TOGETHER = [("username", "password")]
 
 CODES = {256: "authentication", 512: "authorization", 1024: "no such object", 2048: "wrong state or operation", 4096: "wrong request", 8192: "internal",
@@ -40,7 +41,7 @@ FAULT_NO_METHOD = -506
 IDLE_LIMIT_S = 10           # below the server's 15 s: never send a call that changes something into a connection that may just be closing
 PAGE = 500
 ALL_USERS, EVERY_ID = -2, -1
-APPEND = 1                  # one.*.update: merge. 0 replaces, and replacing a zone's template without ENDPOINT sets ENDPOINT to "-" (5.0 to 7.4)
+OWNED = ("template",)       # kinds whose pools are asked for by owner and range
 OPERATIONS = {"failure": 0, "success": 1, "retry": 2}      # one.vm.recover; the destructive ones (3, 4, 5) are deliberately not here
 
 
@@ -97,23 +98,20 @@ class OpenNebula:
     def version(self):
         return self.call("one.system.version")
 
+    @property
+    def user(self):
+        """The name that the session logs in with."""
+        return self._session.partition(":")[0]
+
+    def pool(self, kind):
+        """Return a whole pool: zone, host, cluster, template, user, group."""
+        return self.call(f"one.{kind}pool.info", *(ALL_USERS, EVERY_ID, EVERY_ID) if kind in OWNED else ())
+
     def zone_pool(self):
-        return self.call("one.zonepool.info")
-
-    def zone_allocate(self, template):
-        return self.call("one.zone.allocate", template, -1)
-
-    def zone_update(self, zone_id, template):
-        return self.call("one.zone.update", zone_id, template, APPEND)
-
-    def zone_rename(self, zone_id, name):
-        return self.call("one.zone.rename", zone_id, name)
-
-    def zone_delete(self, zone_id):
-        return self.call("one.zone.delete", zone_id)
+        return self.pool("zone")
 
     def host_pool(self):
-        return self.call("one.hostpool.info")
+        return self.pool("host")
 
     def vm(self, vm_id):
         return self.call("one.vm.info", vm_id)
@@ -198,17 +196,22 @@ class OpenNebula:
                         "Start the service opennebula, or run this on the front-end that holds the zone's address.")
 
 
-def wait_for(connect, reading, timeout_s, clock=time.monotonic, pause=time.sleep):
-    """Return the daemon and what ``reading`` (the name of a reading call) answers, as soon as somebody answers; raise NotThere after ``timeout_s``."""
+def wait_for(connect, kind, timeout_s, clock=time.monotonic, pause=time.sleep):
+    """Return the daemon and its pool of one kind as soon as somebody answers; raise NotThere after ``timeout_s``."""
     deadline = clock() + timeout_s
     while True:
         try:
             api = connect()
-            return api, getattr(api, reading)()
+            return api, api.pool(kind)
         except NotThere:
             if clock() >= deadline:
                 raise
             pause(0.5)
+
+
+def reaching(connect, kind, params, check_mode):
+    """Return the function that reaches the daemon and its pool of one kind, with the patience of the module's options."""
+    return lambda: wait_for(connect, kind, 0 if check_mode else params.get("wait_timeout_s", 0))
 
 
 def read_session(path):

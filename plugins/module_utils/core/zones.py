@@ -12,11 +12,14 @@ import re
 from collections import namedtuple
 from xml.etree import ElementTree
 
+from . import pool_objects, templates
 from .errors import CoreError, Problems
 from .plan import Change, Plan
+from .pool_objects import OID, Calls
 
+KIND, PLURAL = "zone", "zones"
+NOTHING = None              # of a daemon that does not run yet nothing is known, not even its first zone
 FIRST_ID = 100              # ids below are the system's; they cannot be created or deleted
-NAME_LENGTH = 128
 ENDPOINT = re.compile(r"https?://[^\s\"'/]+(:\d+)?/\S*$")
 
 Zone = namedtuple("Zone", "id name endpoint")
@@ -56,8 +59,19 @@ def wanted(items):
     return sorted(zones, key=lambda zone: (zone.id is None, zone.id or 0))
 
 
+def read(_api, text, _want):
+    return parse(text)
+
+
+def described(have):
+    """Return the zones in the shape of the module's option."""
+    return [_values(zone) for zone in have]
+
+
 def plan(have, want):
     """Return the changes from the zones there are to the ones wanted; raise when one of them would hit another zone."""
+    if have is NOTHING:
+        return foresee(want)
     todo = [_change(have, zone) for zone in want]
     return Plan(tuple(change for change in todo if change is not None))
 
@@ -67,6 +81,11 @@ def foresee(want):
     return Plan(tuple(Change("zone", _label(zone), None, _after(zone, Zone(zone.id, zone.name, None))) for zone in want if zone.state == "present"))
 
 
+def allocated(change, oid):
+    """Raise when the daemon gave a new zone another id than wanted."""
+    check_id(Wanted(change.after.get("id"), change.target, None, None), oid)
+
+
 def check_id(zone, given):
     """Raise when the daemon gave a new zone another id than the inventory says."""
     if zone.id is not None and zone.id != given:
@@ -74,25 +93,18 @@ def check_id(zone, given):
                         hint=f"Set zone_id: {given} for this zone in the inventory and run again: its front-ends are configured by that number.")
 
 
-def template(values):
-    """Return a template text: names upper-case, values quoted and escaped.
-
-    >>> template({"endpoint": "http://a/RPC2"})
-    'ENDPOINT="http://a/RPC2"'
-    """
-    return "\n".join('%s="%s"' % (key.upper(), str(values[key]).replace("\\", "\\\\").replace('"', '\\"')) for key in values)
-
-
 def _mistakes(zone):
     label = _label(zone)
     if zone.id is None and not zone.name:
         yield "a zone has neither id nor name"
-    if zone.name is not None and (not zone.name or len(zone.name) > NAME_LENGTH or "<" in zone.name):
-        yield f"zone {label}: the name must have 1 to {NAME_LENGTH} characters without '<'"
+    if zone.name is not None and pool_objects.name_problem(zone.name):
+        yield f"zone {label}: {pool_objects.name_problem(zone.name)}"
     if zone.id is not None and zone.id != 0 and zone.id < FIRST_ID:
         yield f"zone {label}: id {zone.id} does not exist in OpenNebula (0 is the first zone, the others begin at {FIRST_ID})"
     if zone.endpoint is not None and not ENDPOINT.match(zone.endpoint):
         yield f"zone {label}: endpoint {zone.endpoint!r} is not a URL like http://10.90.1.100:2633/RPC2"
+    elif zone.endpoint is not None:
+        yield from templates.unspeakable(zone.endpoint, f"zone {label}: endpoint")
     if zone.state == "absent" and zone.id is not None and zone.id < FIRST_ID:
         yield f"zone {label}: the first zone cannot be deleted"
 
@@ -103,17 +115,21 @@ def _change(have, zone):
         return _deletion(found) if found else None
     if found is None:
         _may_allocate(have, zone)
-        return Change("zone", _label(zone), None, _after(zone, Zone(zone.id, zone.name, None)), step=("allocate", None, zone))
-    after = Zone(found.id, zone.name or found.name, zone.endpoint or found.endpoint)
+        text = templates.text({"NAME": (zone.name,), "ENDPOINT": (zone.endpoint,)})
+        return Change("zone", _label(zone), None, _after(zone, Zone(zone.id, zone.name, None)), step=Calls((("one.zone.allocate", text, -1),)))
+    after, calls = Zone(found.id, zone.name or found.name, zone.endpoint or found.endpoint), []
+    if after.endpoint != found.endpoint:
+        calls.append(("one.zone.update", OID, *templates.update({}, {"ENDPOINT": (after.endpoint,)})))
     if after.name != found.name:
         _may_rename(have, found, after.name)
-    return Change("zone", _label(found), _values(found), _values(after), step=("update", found.id, zone)) if after != found else None
+        calls.append(("one.zone.rename", OID, after.name))
+    return Change("zone", _label(found), _values(found), _values(after), step=Calls(tuple(calls), found.id)) if calls else None
 
 
 def _deletion(found):
     if found.id < FIRST_ID:
         raise CoreError(f"refusing to delete zone {found.id} ({found.name})", why="the first zone cannot be deleted")
-    return Change("zone", _label(found), _values(found), None, step=("delete", found.id, None))
+    return Change("zone", _label(found), _values(found), None, step=Calls((("one.zone.delete", OID),), found.id))
 
 
 def _find(have, zone):

@@ -92,8 +92,12 @@ def test_a_topology_becomes_the_list_of_zones():
     assert zones.of_topology(topology, "solo") == [{"id": 0, "endpoint": "s"}]
 
 
-def test_template_values_are_quoted():
-    assert zones.template({"name": 'a"b\\c', "endpoint": URL}) == f'NAME="a\\"b\\\\c"\nENDPOINT="{URL}"'
+def test_a_backslash_is_written_as_the_daemon_reads_it():
+    """It was doubled once, and the daemon, which knows no such escape, kept both."""
+    change = zones.plan([], zones.wanted([{"name": "a b", "endpoint": "http://a/\\d"}])).changes[0]
+    assert change.step.calls == (("one.zone.allocate", 'NAME="a b"\nENDPOINT="http://a/\\d"', -1),)
+    with pytest.raises(Problems, match="the name has .*, which OpenNebula does not allow"):
+        zones.wanted([{"name": "a\\b"}])
 
 
 def test_foreseen_plan_of_a_bare_host_equals_the_plan_of_an_empty_pool():
