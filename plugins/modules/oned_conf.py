@@ -72,6 +72,7 @@ options:
         description:
           - Keys and values to set; other keys stay unless O(stanzas[].exclusive). A value of V(null) removes the key.
           - Without settings, a stanza that is there, live or commented out, is taken as it is.
+          - With O(stanzas[].state=commented), a live stanza gets them before it becomes a comment, so that what was shipped can be brought back.
         type: dict
         default: {}
       secrets:

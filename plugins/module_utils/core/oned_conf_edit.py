@@ -283,6 +283,9 @@ def _attribute_list(document, item, found, commented):
 def _stanza(document, item, found, commented):
     """Return (Change or None, edits) of a stanza."""
     text = document.text
+    if item.state == "commented" and found and _pair_edits(text, found[0], item):
+        change, edits = _put_away(text, item, found[1:], None)
+        return _changed(item, found[0].value, None), [_comment_with(text, found[0], item)] + (edits if change else [])
     if item.state != "present":
         return _put_away(text, item, found, found[0].value if found else None)
     if found:
@@ -382,6 +385,17 @@ def _comment_out(text, start, end):
     elif not rest.group(2):
         edits += _newline_at_end(text)
     return edits
+
+
+def _comment_with(text, attribute, item):
+    """Return the edit that brings the settings into a stanza and makes it a comment: what was changed for our sake can go back as it was shipped."""
+    first = attribute.start if _lead(text, attribute.start).strip(" \t") else _line_start(text, attribute.start)
+    rest = _REST_OF_LINE.match(text, attribute.end)
+    last = rest.end() if rest else attribute.end
+    changed = oned_conf.parse(_applied(text[:last], _pair_edits(text[:last], attribute, item))[first:])
+    target = changed.attributes[0]
+    piece = _applied(changed.text, _comment_out(changed.text, target.start, target.end))
+    return first, last, ("\n" + piece if first == attribute.start and _lead(text, first) else piece)
 
 
 def _at_end(text, lines):

@@ -299,3 +299,16 @@ def test_shipped_5_0_2_clouds_on_and_off_again():
         assert line[0] in "+-" and ("kvm" in line or line[1] == "#" or "-" + "#" + line[1:] in lines_of_diff(text, after))
     off = [dict(stanza, state="commented") for stanza in on] + [{"section": "IM_MAD", "name": "kvm", "settings": {"ARGUMENTS": "-r 3 -t 15 kvm"}}]
     assert edited(after, stanzas=off)[0] == text
+
+
+@pytest.mark.parametrize("text, after", [
+    ('A = 1\nVM_MAD = [\n    NAME      = "ec2",   # note\n    ARGUMENTS = "-t 1 mine ec2" ]   # end\nB = 2\n',
+     'A = 1\n#VM_MAD = [\n#    NAME      = "ec2",   # note\n#    ARGUMENTS = "-t 15 ec2" ]   # end\nB = 2\n'),
+    ('VM_MAD = [ NAME = "ec2", ARGUMENTS = "mine" ]', '#VM_MAD = [ NAME = "ec2", ARGUMENTS = "-t 15 ec2" ]\n'),
+    ('A = 1 VM_MAD = [ NAME = "ec2", ARGUMENTS = "mine" ] B = 2\n', 'A = 1 \n#VM_MAD = [ NAME = "ec2", ARGUMENTS = "-t 15 ec2" ]\n B = 2\n'),
+    ('#VM_MAD = [ NAME = "ec2", ARGUMENTS = "other" ]\n', '#VM_MAD = [ NAME = "ec2", ARGUMENTS = "other" ]\n'),
+])
+def test_commented_with_settings_brings_them_in_first(text, after):
+    items = oned_conf_edit.wanted(stanzas=[{"section": "VM_MAD", "name": "ec2", "settings": {"ARGUMENTS": "-t 15 ec2"}, "state": "commented"}])
+    assert oned_conf_edit.edit(oned_conf.parse(text), items) == after
+    assert not oned_conf_edit.plan(oned_conf.parse(after), items)
