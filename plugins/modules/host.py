@@ -65,9 +65,10 @@ options:
         type: bool
   update_secrets:
     description:
-      - V(always) compares secrets with what the daemon tells, and writes those that differ. Up to release 5.8 it tells them in clear. From 5.10 on it
-        encrypts some (HOST_ENCRYPTED_ATTR in C(oned.conf)) and decrypts them for users of group oneadmin only, at the cost of one call per host.
-        For other users every run changes these.
+      - V(always) compares secrets with what the daemon tells, and writes those that differ. Release 5.0 tells them in clear (but VCENTER_PASSWORD).
+        From 5.10 on some are encrypted (HOST_ENCRYPTED_ATTR in C(oned.conf)), and told in clear only to users of group oneadmin, at one call per host.
+      - Releases 5.4 to 5.8 encrypt EC2_ACCESS, EC2_SECRET, AZ_ID, AZ_CERT and VCENTER_PASSWORD and tell them to nobody. There every run writes these again,
+        as it does for users outside of group oneadmin from 5.10 on.
       - V(on_create) writes a secret only where the host has no such attribute.
     type: str
     choices: [always, on_create]
