@@ -2,6 +2,7 @@
 """Modules host and host_info against the stand-in daemon: what 5.0.2 refuses is refused, what it keeps is kept."""
 import json
 import pathlib
+import random
 import sys
 import threading
 
@@ -204,6 +205,14 @@ def test_secrets_that_come_back_encrypted(world):
     assert host_info.read(lambda: stranger)["details"][0]["hidden"] == ["ONE_PASSWORD"]
 
 
+def test_one_encrypted_secret_among_several_keeps_all_from_confirming(world):
+    stranger = Encrypting(world, admin=False)
+    item = {"name": "h", "im": "kvm", "vm": "kvm", "secrets": {"ONE_PASSWORD": "a", "PIN": "b"}}
+    run(stranger, item)
+    changes = run(stranger, dict(item, secrets={"ONE_PASSWORD": "c", "PIN": "d"})).plan.changes
+    assert [change.readable for change in changes] == [False] and set(changes[0].after) == {"ONE_PASSWORD", "PIN"}
+
+
 def test_a_vector_with_secret_keys(world, daemon):
     item = {"name": "h", "im": "kvm", "vm": "kvm", "attributes": {"PROVISION": {"ID": 1}}, "secrets": {"provision": {"PIN": CANARY}}}
     done = run(daemon, item)
@@ -232,6 +241,30 @@ def test_without_a_daemon_check_mode_foresees_everything_and_a_run_fails(daemon)
     with pytest.raises(NotThere):
         host.ensure({"hosts": CLOUDS, "update_secrets": "always"}, nobody, False)
     assert host_info.read(nobody) == {"answers": False, "reason": "OpenNebula does not answer at http://localhost:2633/RPC2: Connection refused.", "hosts": []}
+
+
+def test_many_declarations_of_seed_20261121(daemon):
+    """Whatever is accepted is foreseen, done, and silent in the second run."""
+    chance, done, refused = random.Random(20261121), 0, 0
+
+    def scalar():
+        return chance.choice(["".join(chance.choices('ab "\\=,[]#\n<&;é$', k=chance.randrange(7))), chance.randrange(-5, 99), chance.random() < .5, "yes"])
+
+    def value():
+        vector = {chance.choice("KLM"): scalar() for unused in range(chance.randrange(1, 4))}
+        return chance.choice([scalar(), scalar(), vector, [vector, {"K": scalar()}], [scalar(), scalar()], None])
+
+    for unused in range(300):
+        item = {"name": chance.choice("hi"), "im": "kvm", "vm": "kvm", "attributes": {chance.choice("ABcD"): value() for unused in range(chance.randrange(5))},
+                "secrets": {"PIN": scalar()}}
+        try:
+            foreseen = run(daemon, item, check_mode=True)
+        except Problems:
+            refused += 1
+            continue
+        assert run(daemon, item).plan.as_list() == foreseen.plan.as_list() and not run(daemon, item, check_mode=True).changed, item
+        done += 1
+    assert done > 200 and refused > 0
 
 
 def test_through_the_stand_ins_own_server(world):
