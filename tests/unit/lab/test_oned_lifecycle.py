@@ -3,14 +3,19 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The stand-in's virtual machines: actions, drivers, loss of the daemon, monitoring, history records."""
 import pathlib
+import shutil
 import sys
+import threading
 import time
 
 import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 
-from oned_world import World  # noqa: E402
+from oned_world import STANDIN, World  # noqa: E402
+
+from oned import body, hosts, mads, pools  # noqa: E402
+from oned.server import Server  # noqa: E402
 
 
 @pytest.fixture(name="world")
@@ -219,3 +224,221 @@ def test_database_that_refuses_loses_the_answer_and_says_so(world):
     world.database.refuses = None
     assert world.state(vm_id) == "PROLOG"
     assert "is lost, the database refused it" in (world.places.log / "oned.log").read_text(encoding="utf-8")
+
+
+# -- hosts that stand for clouds
+
+DRIVERS = {"kvm": mads.Driver("kvm", "/x/one_im_ssh", "-r 3 -t 15 kvm"), "ec2": mads.Driver("ec2", "/x/one_im_sh", "-c -t 1 -r 0 ec2"),
+           "az": mads.Driver("az", "/x/one_im_sh", "-c -t 1 -r 0 az"), "mine": mads.Driver("mine", "/x/one_im_sh", "-c -t 1 -r 0 mine")}
+
+
+@pytest.fixture(name="cloud")
+def cloud_(world):
+    """A world with our files of drivers, whose oned.conf names DRIVERS."""
+    places = world.places
+    for target, source, mode in (("im/run_probes", "run_probes", 0o755), ("im/ec2.d/poll", "cloud_poll", 0o755), ("im/az.d/poll", "cloud_poll", 0o755),
+                                 ("im/one.d/poll", "one_poll", 0o755)):
+        path = places.remotes / target
+        path.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(STANDIN / "drivers" / source, path)
+        path.chmod(mode)
+    for name in ("ec2_driver.conf", "az_driver.conf"):
+        shutil.copy(STANDIN / "etc" / name, places.etc)
+    world.monitor = hosts.Monitor(world.hosts, world.lifecycle, 5, world.log, dict(DRIVERS), places)
+    return world
+
+
+def monitored(world, name, driver):
+    """Add a host, if it is new, and look at it once; return it."""
+    known = [host for host in world.xml("one.hostpool.info") if host.findtext("NAME") == name]
+    number = int(known[0].findtext("ID")) if known else world.ok("one.host.allocate", name, driver, driver, 0)
+    world.monitor.once()
+    return over(world, number)
+
+
+def over(world, number):
+    deadline = time.monotonic() + 10
+    while number in world.monitor._probing:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    return world.xml("one.host.info", number)
+
+
+def probe(world, text, name="mine", file="10_probe"):
+    path = world.places.remotes / "im" / f"{name}.d" / file
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    path.chmod(0o755)
+
+
+def configure(world, file, *changes):
+    path = world.places.etc / file
+    text = path.read_text(encoding="utf-8")
+    for old, new in changes:
+        text = text.replace(old, new)
+    path.write_text(text, encoding="utf-8")
+
+
+def shown(host, *names):
+    return [host.findtext(name) for name in names]
+
+
+CREDENTIALS = (("access_key_id:", "access_key_id: AKIA"), ("secret_access_key:", "secret_access_key: 'CANARY-9'"))
+
+
+def test_ec2_host_without_credentials_is_in_error_and_with_them_has_the_capacity_of_its_region(cloud):
+    host = monitored(cloud, "us-west-2", "ec2")
+    assert host.findtext("STATE") == "3" and host.findtext("TEMPLATE/HYPERVISOR") is None
+    assert host.findtext("TEMPLATE/ERROR").endswith("Error monitoring Host us-west-2 (2): Error executing poll: access_key_id not defined for us-west-2")
+    configure(cloud, "ec2_driver.conf", *CREDENTIALS,
+              ("        region_name: us-west-2\n", "        region_name: us-west-2 # here\n"), (" " * 12 + "m1.large:\n", " " * 12 + "m1.large: 2\n"))
+    host = monitored(cloud, "us-west-2", "ec2")
+    assert shown(host, "STATE", "TEMPLATE/ERROR", "TEMPLATE/HYPERVISOR", "TEMPLATE/PUBLIC_CLOUD", "TEMPLATE/PRIORITY") == ["2", None, "ec2", "YES", "-1"]
+    assert shown(host, "HOST_SHARE/MAX_CPU", "HOST_SHARE/MAX_MEM") == ["400", str(2 * int(7.5 * 1024 * 1024))]
+    assert host.findtext("TEMPLATE/TOTALCPU") is None               # the daemon moves it out of the template
+    assert "CANARY" not in (cloud.places.log / "oned.log").read_text(encoding="utf-8")
+
+
+def test_host_that_no_region_is_called_after_takes_the_default_one(cloud):
+    configure(cloud, "ec2_driver.conf", *CREDENTIALS)
+    host = monitored(cloud, "somewhere", "ec2")
+    assert shown(host, "STATE", "HOST_SHARE/MAX_CPU", "HOST_SHARE/FREE_CPU") == ["2", "500", "500"]
+    configure(cloud, "ec2_driver.conf", ("    default:\n", "    other:\n"))
+    assert "no region somewhere and no default" in monitored(cloud, "somewhere", "ec2").findtext("TEMPLATE/ERROR")
+
+
+def test_azure_host_needs_a_certificate_that_can_be_read(cloud):
+    configure(cloud, "az_driver.conf", ("pem_management_cert:\n", f"pem_management_cert: {cloud.places.etc}/az.pem\n"),
+              ("subscription_id:", "subscription_id: 77-1"))
+    assert "az.pem of west-europe cannot be read" in monitored(cloud, "west-europe", "az").findtext("TEMPLATE/ERROR")
+    (cloud.places.etc / "az.pem").touch()
+    host = monitored(cloud, "west-europe", "az")
+    assert shown(host, "STATE", "TEMPLATE/HYPERVISOR", "HOST_SHARE/MAX_CPU", "HOST_SHARE/MAX_MEM") == ["2", "AZURE", "700", str(5 * 1835008 + 3670016)]
+
+
+def test_own_probes_are_run_in_order_with_the_arguments_of_5_0_2(cloud):
+    probe(cloud, '#!/bin/sh\necho "SAID=\\"$*\\""\necho HYPERVISOR=first\n')
+    probe(cloud, '#!/bin/sh\necho "WHERE=$(basename "$PWD")"\necho HYPERVISOR=mine\necho PUBLIC_CLOUD=YES\n', file="20_probe")
+    probe(cloud, "#!/bin/sh\nexit 9\n", file="30_probe.dpkg-old")
+    host = monitored(cloud, "h", "mine")
+    assert shown(host, "STATE", "TEMPLATE/SAID", "TEMPLATE/WHERE") == ["2", f"mine {cloud.places.datastores} 4124 20 2 h", "mine.d"]
+    assert [one.text for one in host.findall("TEMPLATE/HYPERVISOR")] == ["first", "mine"]
+
+
+@pytest.mark.parametrize("text, error", [
+    ("#!/bin/sh\necho no luck >&2\nexit 3\n", "Error executing 10_probe: no luck"),
+    ("#!/bin/sh\nexit 3\n", "Error executing 10_probe"),
+    ("#!/bin/sh\necho A B\n", "Error parsing monitor information. Check oned.log for more details."),
+])
+def test_probe_that_fails_leaves_its_reason_on_the_host(cloud, text, error):
+    probe(cloud, text)
+    host = monitored(cloud, "h", "mine")
+    assert host.findtext("STATE") == "3" and host.findtext("TEMPLATE/ERROR").endswith(f"Error monitoring Host h (2): {error}")
+
+
+def test_probe_that_hangs_is_ended_and_keeps_nobody_waiting(cloud, monkeypatch):
+    monkeypatch.setattr(mads.probe, "__defaults__", (0.3,))
+    probe(cloud, "#!/bin/sh\nsleep 60 & echo $! > pid\nwait\n")
+    number = cloud.ok("one.host.allocate", "h", "mine", "mine", 0)
+    began = time.monotonic()
+    cloud.monitor.once()
+    assert time.monotonic() - began < 0.25 and cloud.xml("one.host.info", 0).findtext("STATE") == "2"
+    assert over(cloud, number).findtext("TEMPLATE/ERROR").endswith("Error executing run_probes: no answer in 0.3 s")
+    child = pathlib.Path("/proc") / (cloud.places.remotes / "im/mine.d/pid").read_text(encoding="utf-8").strip()
+    assert not child.exists() or "Z" in (child / "stat").read_text(encoding="utf-8").split()[2]
+
+
+def test_host_with_an_information_driver_that_is_not_loaded_is_in_error(cloud):
+    host = monitored(cloud, "h", "nosuchim")                          # host_allocate_unknown_driver.json: it is accepted
+    assert shown(host, "STATE", "TEMPLATE/ERROR") == ["3", None]
+    assert "[InM][E]: Could not find information driver nosuchim" in (cloud.places.log / "oned.log").read_text(encoding="utf-8")
+
+
+def test_elastichosts_capacity_is_that_of_im_ehrc(cloud):
+    program = cloud.places.root / "one_im_eh"
+    shutil.copy(STANDIN / "drivers/one_im_eh", program)
+    shutil.copytree(STANDIN / "etc/im_eh", cloud.places.etc / "im_eh")
+    cloud.monitor.drivers["im_eh"] = mads.Driver("im_eh", str(program), "im_eh/im_eh.conf")
+    host = monitored(cloud, "eh", "im_eh")
+    assert shown(host, "STATE", "TEMPLATE/PUBLIC_CLOUD", "HOST_SHARE/MAX_CPU", "HOST_SHARE/MAX_MEM") == ["2", "YES", "200", str(2048 * 1024)]
+
+
+def test_opennebula_host_needs_its_attributes(cloud, monkeypatch):
+    server = hosts_server(cloud)
+    monkeypatch.setenv("ONE_XMLRPC", f"http://127.0.0.1:{server.server_address[1]}/RPC2")
+    cloud.monitor.drivers["one"] = mads.Driver("one", "/x/one_im_sh", "-c -t 1 -r 0 one")
+    host = monitored(cloud, "far", "one")
+    assert host.findtext("TEMPLATE/ERROR").endswith("ONE_USER not defined for far")
+    cloud.ok("one.host.update", 2, 'ONE_USER=u\nONE_PASSWORD=p\nONE_ENDPOINT="http://far:2633/RPC2"\nONE_CAPACITY=[CPU=2,MEMORY=1024]', 1)
+    host = monitored(cloud, "far", "one")
+    server.server_close()
+    assert shown(host, "STATE", "TEMPLATE/HYPERVISOR", "HOST_SHARE/MAX_CPU", "HOST_SHARE/MAX_MEM") == ["2", "opennebula", "200", str(1024 * 1024)]
+
+
+def hosts_server(world):
+    server = Server(("127.0.0.1", 0), world.api.answer, 15, 30)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return server
+
+
+# -- sched.conf
+
+
+def scheduling(world, text):
+    path = world.places.etc / "sched.conf"
+    path.write_text(text, encoding="utf-8")
+    return hosts.Scheduler(world.hosts, world.lifecycle, world.actions.deploy, 1, world.log, path)
+
+
+HYBRID = 'CPU=1\nMEMORY=64\nPUBLIC_CLOUD=[TYPE="ec2"]'
+
+
+def placed(world, scheduler, templates):
+    """Create machines, run one cycle; return the host of each, None for one that waits."""
+    numbers = [world.ok("one.vm.allocate", text, False) for text in templates]
+    scheduler.once()
+    return [next((record.findtext("HOSTNAME") for record in world.history(number)), None) for number in numbers]
+
+
+def test_policy_4_fills_local_hosts_before_the_cloud(cloud):
+    configure(cloud, "ec2_driver.conf", *CREDENTIALS)
+    monitored(cloud, "us-east-1x", "ec2")
+    scheduler = scheduling(cloud, "MAX_DISPATCH = 30\nMAX_HOST = 30\nDEFAULT_SCHED = [ policy = 4 ]\n")
+    where = placed(cloud, scheduler, [HYBRID] * 20)
+    assert set(where[:16]) == {"kvm1", "kvm2"} and set(where[16:]) == {"us-east-1x"}       # eight CPUs each; the fifth on EC2 is the region's last
+    assert placed(cloud, scheduler, [HYBRID, HYBRID]) == ["us-east-1x", None]
+
+
+def test_striping_sends_machines_to_the_empty_cloud_host(cloud):
+    configure(cloud, "ec2_driver.conf", *CREDENTIALS)
+    monitored(cloud, "us-east-1x", "ec2")
+    assert placed(cloud, scheduling(cloud, "MAX_HOST = 30\nDEFAULT_SCHED = [ POLICY = 1 ]\n"), [HYBRID] * 3) == ["kvm1", "kvm2", "us-east-1x"]
+
+
+def test_machine_without_public_cloud_stays_at_home(cloud):
+    configure(cloud, "ec2_driver.conf", *CREDENTIALS)
+    monitored(cloud, "us-east-1x", "ec2")
+    scheduler = scheduling(cloud, "MAX_HOST = 30\n")
+    assert placed(cloud, scheduler, ["CPU=8\nMEMORY=1"] * 3) == ["kvm1", "kvm2", None]
+    assert placed(cloud, scheduler, [HYBRID.replace("ec2", "azure")]) == [None]
+
+
+def test_max_dispatch_and_max_host_hold_for_one_cycle(world):
+    assert placed(world, scheduling(world, "MAX_HOST = 1\n"), ["CPU=0.1"] * 3) == ["kvm1", "kvm2", None]
+    assert placed(world, scheduling(world, "MAX_HOST = 9\nMAX_DISPATCH = 2\n"), ["CPU=0.1"] * 3).count(None) == 2      # the one that waited came first
+    assert placed(world, scheduling(world, "MAX_HOST = 0\n"), ["CPU=0.1"]) == [None]
+
+
+def test_priority_of_the_cluster_counts_for_hosts_without_one(world):
+    world.ok("one.host.update", 1, "PRIORITY=3", 1)
+    assert placed(world, scheduling(world, "MAX_HOST = 9\nDEFAULT_SCHED=[POLICY=4]\n"), ["CPU=0.1"] * 2) == ["kvm2", "kvm2"]
+    clusters = pools.Pool(world.database, "CLUSTER")
+    cluster = clusters.get(0)
+    body.put(cluster.find("TEMPLATE"), "PRIORITY", 5)
+    clusters.save(cluster)
+    assert placed(world, scheduling(world, "MAX_HOST = 9\nDEFAULT_SCHED=[POLICY=4]\n"), ["CPU=0.1"]) == ["kvm1"]
+
+
+def test_sched_conf_that_does_not_parse_leaves_machines_waiting_and_says_so(world):
+    assert placed(world, scheduling(world, "A = 1\nB\n"), ["CPU=1"]) == [None]
+    assert "[SCHED][E]" in (world.places.log / "oned.log").read_text(encoding="utf-8")

@@ -11,7 +11,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent))
 
 from oned_world import STANDIN, Database, World  # noqa: E402
 
-from oned import daemon, machine, schema  # noqa: E402
+from oned import daemon, machine, mads, schema  # noqa: E402
 from oned.bootstrap import NotStarted  # noqa: E402
 from oned.config import Config, Federation, Refused, attributes  # noqa: E402
 
@@ -191,3 +191,90 @@ def test_our_own_oned_conf_is_read_and_can_be_told_to_use_mysql():
     assert {"LOG", "MONITORING_INTERVAL", "PORT", "DB", "FEDERATION", "IM_MAD", "VM_MAD", "TM_MAD", "AUTH_MAD"} <= set(names)
     for name in ("sched.conf", "standin.conf"):
         assert attributes((STANDIN / "etc" / name).read_text(encoding="utf-8"), name)
+
+
+# -- drivers
+
+SHIPPED = attributes((STANDIN / "etc" / "oned.conf").read_text(encoding="utf-8"), "oned.conf")
+
+
+def loads(folder, *more, drop=(), without=()):
+    """Load the drivers of our oned.conf with further stanzas, on a root where all executables but ``without`` are; return drivers (None: refused), log."""
+    places = conf(folder, "")
+    places.mads.mkdir(parents=True)
+    loaded = [pair for pair in SHIPPED if pair[0] not in drop] + list(more)
+    for name in {value["EXECUTABLE"] for _section, value in loaded if isinstance(value, dict) and "EXECUTABLE" in value} - set(without):
+        (places.mads / name).touch(0o755)
+    log = machine.Log(places.log / "oned.log")
+    try:
+        return mads.load(Config(loaded), places, log), log_of(folder)
+    except mads.NotLoaded:
+        return None, log_of(folder)
+
+
+def test_drivers_of_our_oned_conf_are_loaded_in_the_daemons_order(tmp_path):
+    drivers, log = loads(tmp_path)
+    assert set(drivers) == {"kvm", "collectd"} and drivers["kvm"].arguments == "-r 3 -t 15 kvm"
+    said = [line.partition("]: ")[2] for line in log.splitlines()]
+    assert said == ["Loading Virtual Machine Manager drivers.", "\tLoading driver: kvm (KVM)", "\tDriver kvm loaded.",
+                    "Loading Information Manager drivers.", "\tLoading driver: collectd", "\tDriver collectd loaded", "\tLoading driver: kvm",
+                    "\tDriver kvm loaded", "Loading Transfer Manager driver.", "\tTransfer manager driver loaded", "Loading Hook Manager driver.",
+                    "\tHook Manager loaded", "Loading Image Manager driver.", "\tImage Manager loaded", "Loading Marketplace Manager driver.",
+                    "\tMarketplace Manager loaded", "Loading Auth. Manager driver.", "\tAuth Manager loaded"]
+
+
+@pytest.mark.parametrize("missing", ["one_vmm_exec", "collectd", "one_tm", "one_hm", "one_datastore", "one_market", "one_auth_mad"])
+def test_missing_executable_of_any_section_is_refused(tmp_path, missing):
+    drivers, log = loads(tmp_path, without=[missing])
+    assert drivers is None
+    assert f"[MAD][E]: Cannot load driver {tmp_path}/usr/lib/one/mads/{missing}, No such file or directory" in log
+
+
+def test_executable_that_may_not_be_run_and_an_absolute_one(tmp_path):
+    program = tmp_path / "one_im_mine"
+    program.touch(0o644)
+    stanza = ("IM_MAD", {"NAME": "mine", "EXECUTABLE": str(program)})
+    drivers, log = loads(tmp_path / "first", stanza)
+    assert drivers is None and f"Cannot load driver {program}, Permission denied" in log
+    program.chmod(0o755)
+    drivers, _log = loads(tmp_path / "second", stanza)
+    assert drivers["mine"].executable == str(program)
+
+
+def test_driver_without_executable_and_a_section_that_is_missing(tmp_path):
+    drivers, log = loads(tmp_path / "first", ("IM_MAD", {"NAME": "mine"}))
+    assert drivers is None and "[MAD][E]: Wrong attributes for the driver" in log
+    drivers, log = loads(tmp_path / "second", drop=["TM_MAD"])
+    assert drivers is None and "[TM][E]: Failed to load Transfer Manager driver." in log
+    assert loads(tmp_path / "third", drop=["AUTH_MAD"])[0]
+
+
+def test_unknown_type_is_logged_and_skipped_even_without_its_executable(tmp_path):
+    drivers, log = loads(tmp_path, ("VM_MAD", {"NAME": "vmm_eh", "EXECUTABLE": "one_vmm_eh", "TYPE": "eh"}), without=["one_vmm_eh"])
+    assert drivers and "[VMM][E]: \tUnknown driver type: EH" in log and "Driver vmm_eh loaded" not in log
+
+
+def test_two_drivers_of_one_name_are_both_loaded_and_the_first_counts(tmp_path):
+    drivers, log = loads(tmp_path, ("VM_MAD", {"NAME": "kvm", "EXECUTABLE": "one_vmm_exec", "TYPE": "kvm"}),
+                         ("IM_MAD", {"NAME": "kvm", "EXECUTABLE": "one_im_sh", "ARGUMENTS": "kvm"}))
+    assert log.count("\tDriver kvm loaded.") == 2 and drivers["kvm"].executable.endswith("one_im_ssh")
+
+
+def test_daemon_without_a_driver_says_so_and_hangs_without_listening(tmp_path, monkeypatch):
+    conf(tmp_path, (STANDIN / "etc" / "oned.conf").read_text(encoding="utf-8"))
+    monkeypatch.setattr(daemon.Daemon, "connect", lambda self: Database())
+    monkeypatch.setattr(daemon.Daemon, "assemble", lambda *_arguments: pytest.fail("it went on"))
+    (tmp_path / "var/lib/one/.one/one_auth").write_text("oneadmin:opennebula\n", encoding="utf-8")
+    hung = []
+    monkeypatch.setattr(daemon.Daemon, "hang", lambda self: hung.append(self) or 0)
+    assert daemon.main(["-f"], root=tmp_path) == 0
+    assert hung and "[ONE][E]: Could not load driver" in log_of(tmp_path)
+    assert "Cannot load driver" in log_of(tmp_path) and "Starting XML-RPC" not in log_of(tmp_path)
+
+
+def test_hanging_daemon_waits_until_it_is_told_to_end(tmp_path):
+    conf(tmp_path, "")
+    one = daemon.Daemon(machine.Places(tmp_path), Config([]), Federation(Config([])))
+    waited = []
+    one.stopped.wait = lambda: waited.append(True)
+    assert one.hang() == 0 and waited == [True]

@@ -10,7 +10,7 @@ import signal
 import sys
 import threading
 
-from . import api_hosts, api_pools, api_users, api_vms, api_zones, machine     # noqa: F401  (importing them registers their calls)
+from . import api_hosts, api_pools, api_users, api_vms, api_zones, machine, mads     # noqa: F401  (importing them registers their calls)
 from .actions import Actions
 from .api import Api
 from .bootstrap import Bootstrap, NotStarted
@@ -81,7 +81,11 @@ class Daemon:
         self.announce()
         database = self.connect()
         Bootstrap(database, self.federation, self.places, self.log, self.config.number("PORT", 2633)).run()
-        server = self.assemble(database)
+        try:
+            server = self.assemble(database, mads.load(self.config, self.places, self.log))
+        except mads.NotLoaded:
+            self.log.error("ONE", "Could not load driver")
+            return self.hang()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_ignored: self.stopped.set())
         threading.Thread(target=server.serve_forever, daemon=True, name="rpc").start()
@@ -91,6 +95,11 @@ class Daemon:
         machine.notify("STOPPING=1")
         server.server_close()
         self.log.info("ONE", "All modules finalized, exiting.")
+        return 0
+
+    def hang(self):
+        """Stay without listening, as 5.0.2 does when a driver is missing; SIGTERM ends it."""
+        self.stopped.wait()
         return 0
 
     def announce(self):
@@ -112,7 +121,7 @@ class Daemon:
         return Database(stanza.get("SERVER", "localhost"), stanza.get("USER", "oneadmin"), stanza.get("PASSWD", ""), stanza.get("DB_NAME", "opennebula"),
                         int(port) if port.isdigit() else 0)
 
-    def assemble(self, database):
+    def assemble(self, database, drivers):
         hosts, hypervisors = Hosts(database), Hypervisors(database)
         files = VmFiles(self.places, self.federation.zone)
         lifecycle = Lifecycle(Vms(database), hosts, hypervisors, files, self.log, self.latencies())
@@ -125,8 +134,8 @@ class Daemon:
         except OSError as error:
             self.log.error("ReM", f"Cannot listen on {address[0]}:{address[1]}: {error}")
             raise NotStarted(f"Cannot listen on {address[0]}:{address[1]}: {error}") from None
-        Monitor(hosts, lifecycle, self.config.number("MONITORING_INTERVAL", 60), self.log).start()
-        Scheduler(hosts, lifecycle, actions.deploy, 1, self.log).start()
+        Monitor(hosts, lifecycle, self.config.number("MONITORING_INTERVAL", 60), self.log, drivers, self.places).start()
+        Scheduler(hosts, lifecycle, actions.deploy, 1, self.log, self.places.etc / "sched.conf").start()
         return server
 
     def latencies(self):

@@ -16,7 +16,8 @@ class Places:
     """Where things are; ``root`` moves all of them (tests)."""
 
     def __init__(self, root="/"):
-        root = pathlib.Path(root)
+        self.root = root = pathlib.Path(root)
+        self.mads = root / "usr/lib/one/mads"
         self.etc = root / "etc/one"
         self.var = root / "var/lib/one"
         self.log = root / "var/log/one"
@@ -24,6 +25,7 @@ class Places:
         self.auth = self.var / ".one"
         self.vms = self.var / "vms"
         self.datastores = self.var / "datastores"
+        self.remotes = self.var / "remotes"
 
 
 class LockError(Exception):
