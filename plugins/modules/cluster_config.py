@@ -286,6 +286,12 @@ options:
   secrets:
     description: Options that must not be shown, as a mapping of object id to option and value. They are never printed.
     type: dict
+  exclusive:
+    description:
+      - Remove every fence device, resource, group, clone, fence level, constraint and alert that O(description) does not have, also what C(pcs resource move)
+        left behind. The diff shows them. Properties and defaults that are not declared stay, because the cluster writes some itself.
+    type: bool
+    default: false
   verify_fencing:
     description:
       - Which new or changed fence devices have to answer C(status) from this host before the configuration changes.
@@ -376,7 +382,7 @@ def ensure(params, cluster, check_mode, clock=pacemaker.Clock):
             raise
 
     def plan(root):
-        return cib.plan(root, wanted, absent, secrets)
+        return cib.plan(root, wanted, absent, secrets, params["exclusive"])
 
     def apply(dummy_todo):
         _write(cluster, plan, clock)
@@ -485,6 +491,7 @@ SPEC = {
                           recipients={"type": "list", "elements": "raw"}),
         "absent": {"type": "list", "elements": "str"}}},
     "secrets": {"type": "dict", "no_log": True},
+    "exclusive": {"type": "bool", "default": False},
     "verify_fencing": {"type": "str", "choices": ["all", "others", "none"], "default": "all"},
     "wait_timeout_s": {"type": "int", "default": 300},
 }

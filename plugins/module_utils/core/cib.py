@@ -238,12 +238,14 @@ def _public(values):
 
 # --- compare ------------------------------------------------------------------------------------------------------------------------------
 
-def plan(root, wanted, absent=(), secrets=None):
+def plan(root, wanted, absent=(), secrets=None, exclusive=False):
     """Return the Plan that turns the live configuration into one that has the wanted objects (see ``declared``).
 
+    exclusive: every other object that a description can name goes; properties and defaults stay, because the cluster writes some itself.
     Each change's step is (label, id, values or None): what ``render`` writes.
     """
     live = objects(root)
+    absent = set(absent) | ({name for label, name in set(live) - set(wanted) if label in {kind.label for kind in KINDS}} if exclusive else set())
     _refuse_conflicts(root, live, wanted, absent)
     names = {name for options in (secrets or {}).values() for name in options}
     changes, before, after = [], [], []

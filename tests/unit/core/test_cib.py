@@ -39,9 +39,9 @@ EVERYTHING = {
 }
 
 
-def applied(root, wanted, absent=(), secrets=None):
+def applied(root, wanted, absent=(), secrets=None, exclusive=False):
     """Return (plan, the CIB after it)."""
-    todo = cib.plan(root, wanted, absent, secrets)
+    todo = cib.plan(root, wanted, absent, secrets, exclusive)
     return todo, cib.parse(cib.render(root, todo))
 
 
@@ -156,6 +156,19 @@ def test_foreign_objects_and_properties_survive():
         assert ET.tostring(ET.fromstring(text)) in kept
     assert cib.objects(repaired)[("property", "maintenance-mode")] == "true"
     assert cib.describe(repaired)[1] == ["theirs", "cli-ban"]
+
+
+def test_exclusive_removes_what_is_not_declared_and_shows_it():
+    root = built()
+    root.find("configuration/resources").append(ET.fromstring('<group id="their-group"><primitive id="theirs" class="ocf" provider="heartbeat" type="Dummy"/></group>'))
+    root.find("configuration/constraints").append(ET.fromstring('<rsc_location id="cli-prefer-vip" rsc="vip" node="a" score="INFINITY"/>'))
+    ET.SubElement(root.find(".//cluster_property_set"), "nvpair", {"id": "p", "name": "dc-version", "value": "2.1.5"})
+    todo, repaired = applied(root, cib.declared(EVERYTHING), exclusive=True)
+    assert {(change.kind, change.target, change.after) for change in todo} == {
+        ("location", "cli-prefer-vip", None), ("group", "their-group", None), ("resource", "theirs", None)}
+    assert "location cli-prefer-vip:" in todo.before and "cli-prefer-vip" not in todo.after
+    assert cib.objects(repaired)[("property", "dc-version")] == "2.1.5", "the cluster's own properties stay"
+    assert not cib.plan(repaired, cib.declared(EVERYTHING), exclusive=True)
 
 
 def test_absent_objects_go_and_what_was_inside_stays():

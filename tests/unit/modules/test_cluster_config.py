@@ -22,7 +22,8 @@ CANARY = "CANARY-9f2c"
 def wanted(**changes):
     description = {"properties": {"no-quorum-policy": "freeze"}, "fence_devices": [
         {"id": "fence_new", "agent": "fence_ilo_ssh", "options": {"ip": "192.0.2.7", "username": "fence", "pcmk_host_list": "alpha2"}}]}
-    return {"description": dict(description, **changes), "secrets": {"fence_new": {"password": CANARY}}, "verify_fencing": "all", "wait_timeout_s": 5}
+    return {"description": dict(description, **changes), "secrets": {"fence_new": {"password": CANARY}}, "verify_fencing": "all", "wait_timeout_s": 5,
+            "exclusive": False}
 
 
 def ensure(params, cluster, check_mode=False):
