@@ -11,7 +11,7 @@ version_added: "0.1.0"
 description:
   - Creates, changes, hands over and removes templates. A hybrid template has a local part and any number of PUBLIC_CLOUD sections, one for each
     provider, or for each host of a provider.
-  - Names are unique per owner. A template is looked for among those of O(templates[].owner), then among those of the user who is logged in.
+  - Names are unique per owner. A template is looked for among those of O(templates[].owner), by default among those of the user who is logged in.
   - Sections of one kind are compared in their order, which names the disks and NICs inside of the VM. PUBLIC_CLOUD sections are compared in any order.
   - In check mode a daemon that does not run yet counts as one without templates.
 options:
@@ -28,7 +28,9 @@ options:
         description: The template's name.
         type: str
       owner:
-        description: Name of the user to whom the template shall belong. Left out, a new one belongs to who is logged in.
+        description:
+          - Name of the user to whom the template shall belong. Left out, a new one belongs to who is logged in.
+          - A template that somebody else has is handed over only when O(templates[].id) names it.
         type: str
       group:
         description: Name of the template's group.

@@ -11,7 +11,7 @@ import re
 from collections import namedtuple
 
 from . import pool_objects, templates
-from .errors import Problems
+from .errors import CoreError, Problems
 from .plan import Change, Plan
 from .pool_objects import OID, Calls
 
@@ -95,14 +95,14 @@ def _mode(one):
 
 
 def _find(known, user, one):
-    """Return the template that is meant: by id, else by name among its owner's, else among those of who is logged in (not handed over yet)."""
+    """Return the template that is meant: by id, else by name among its owner's; without an owner, among those of who is logged in."""
     if one.id is not None:
         return next((have for have in known if have.id == one.id), None)
-    for owner in (one.owner, user):
-        found = next((have for have in known if have.name == one.name and have.text("UNAME") == owner), None)
-        if found is not None:
-            return found
-    return None
+    return _owned(known, one.name, one.owner or user)
+
+
+def _owned(known, name, owner):
+    return next((have for have in known if have.name == name and have.text("UNAME") == owner), None)
 
 
 def _changes(state, one):
@@ -118,6 +118,10 @@ def _changes(state, one):
 def _creation(state, one):
     if one.id is not None:
         raise pool_objects.not_there(one, KIND)
+    mine = _owned(state.templates, one.name, state.user)
+    if mine is not None:        # names are unique per owner, and a new template is ours until it is handed over
+        raise CoreError(f"cannot create template {one.name} for {one.owner}", why=f"{state.user} has a template of this name, {mine.id}",
+                        hint=f"Say id: {mine.id} to hand that one over, or rename it.")
     values = {name: found for name, found in one.attributes.values.items() if found is not None}
     text = templates.text(dict({"NAME": (one.name,)}, **values), any(map(one.attributes.is_secret, values)))
     calls, after = [("one.template.allocate", text)], {}

@@ -98,6 +98,12 @@ def test_a_name_belongs_to_its_owner_and_a_template_can_be_handed_over(world, da
     assert not run(daemon, given).changed
     with pytest.raises(Problems, match="user nobody does not exist. There are: oneadmin"):
         run(daemon, dict(given, owner="nobody"))
+    with pytest.raises(Problems, match="cannot create template web for carl: oneadmin has a template of this name, 1. Say id: 1 to hand that one over"):
+        run(daemon, {"name": "web", "owner": "carl"})
+    assert not run(daemon, {"name": "web", "owner": "carl", "state": "absent"}).changed
+    world.ok("one.user.allocate", "carl", "secret", "core")
+    run(daemon, {"id": 1, "owner": "carl"})
+    assert world.xml("one.template.info", 1).findtext("UNAME") == "carl"
     plain = Daemon(world, "bob:secret")
     assert run(plain, {"name": "db", "template": {"CPU": 2}}).changed and not run(plain, {"name": "db", "owner": "bob", "template": {"CPU": "2"}}).changed
 
