@@ -94,8 +94,8 @@ def problems(cloud, release):
     found += _certificate_problems(certificate)
     for name, region in regions.items():
         found += _region_problems(name, region, release, certificate, cloud["state"] != "absent")
-    found += common.region_host_problems(common.hosts_of(cloud), regions)
-    for item in common.hosts_of(cloud) if place == "host" else ():
+    found += common.region_host_problems(common.named_hosts(cloud), regions)
+    for item in common.named_hosts(cloud) if place == "host" else ():
         region = common.region_of(item.get("name"), regions)[0]
         found += common.too_long(item, _host_secrets(region, certificate, release) if isinstance(region, dict) else {}, release)
     if cloud.get("proxy") is not None:
@@ -148,7 +148,7 @@ def _region_problems(name, region, release, certificate, complete):
         found += filter(None, [common.url_problem(region["management_endpoint"], f"{where}.management_endpoint", ("https", "http"))])
     if place == "host":
         found += common.capacity_attribute_problems(common.dictionary(region, "capacity"), f"{where}.capacity")
-    return found + common.capacity_problems(common.dictionary(region, "capacity"), f"{where}.capacity")
+    return found + common.capacity_problems(region, f"{where}.capacity", complete)
 
 
 def describe(cloud, release):

@@ -47,6 +47,10 @@ def hosts_of(cloud):
     return [host for host in cloud["hosts"] if isinstance(host, dict)] if isinstance(cloud.get("hosts"), (list, tuple)) else []
 
 
+def named_hosts(cloud):
+    return [item for item in hosts_of(cloud) if isinstance(item.get("name"), str)]
+
+
 def stanzas(cloud, release, executables, more=None):
     """Return {stanzas, monitor_stanzas} of a driver that OpenNebula ships.
 
@@ -120,7 +124,11 @@ def has_login(address):
     return isinstance(address, str) and "@" in urllib.parse.urlsplit(address).netloc
 
 
-def capacity_problems(capacity, where):
+def capacity_problems(region, where, complete):
+    """Return the mistakes of a region's capacity. With none the driver fails while it monitors (it walks over nothing), so there must be one."""
+    capacity = dictionary(region, "capacity")
+    if complete and not capacity:
+        return [f"{where} is missing: without it the driver fails or counts the host as empty"]
     return [f"{where}.{name} must be how many such instances may run, a whole number from 0" for name, count in capacity.items()
             if not isinstance(count, int) or isinstance(count, bool) or count < 0]
 

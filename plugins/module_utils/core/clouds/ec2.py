@@ -72,8 +72,8 @@ def problems(cloud, release):
         found.append("regions is missing: the driver takes its credentials from the region that is called like the host, or from default")
     for name, region in regions.items():
         found += _region_problems(name, region, place, cloud["state"] != "absent")
-    found += common.region_host_problems(common.hosts_of(cloud), regions)
-    for item in common.hosts_of(cloud) if place == "host" else ():
+    found += common.region_host_problems(common.named_hosts(cloud), regions)
+    for item in common.named_hosts(cloud) if place == "host" else ():
         found += common.too_long(item, _host_secrets(common.region_of(item.get("name"), regions)[0]), release)
     if cloud.get("proxy") is not None:
         found += filter(None, [common.url_problem(cloud["proxy"], "proxy")])
@@ -103,7 +103,7 @@ def _region_problems(name, region, place, complete):
                   if size not in OLD_CAPACITY]
     if place == "host":
         found += common.capacity_attribute_problems(common.dictionary(region, "capacity"), f"{where}.capacity")
-    return found + common.capacity_problems(common.dictionary(region, "capacity"), f"{where}.capacity")
+    return found + common.capacity_problems(region, f"{where}.capacity", needs)
 
 
 def describe(cloud, release):
