@@ -97,6 +97,21 @@ def leaves(text, origin=""):
     return found
 
 
+def without_kept(text, chosen, shown):
+    """Return the text with the values that we only keep replaced, where ``chosen(name)``: they may be secrets over several lines."""
+    lines = _lines(text)
+    found = []
+
+    def walk(entry):
+        for child in entry.children:
+            found.extend([child] if child.kind == KEPT and chosen(child.name) else [])
+            walk(child)
+    walk(_parse(lines, ""))
+    for entry in reversed(found):
+        lines[entry.first:entry.last + 1] = [" " * entry.indent + f'{entry.key}: "{shown}"']
+    return "\n".join(lines)
+
+
 def edit(text, settings, remove=(), origin=""):
     """Return the text with the settings ([(path, value)]) made and the paths in ``remove`` gone; raises CoreError outside of the subset.
 

@@ -220,13 +220,15 @@ def _head(path, meta):
 def _masked_pair(before, after, file):
     """Return both texts with secrets replaced; one that changes is marked, so that the diff shows its line."""
     old = {file.shape.normal(path): value for path, value in file.shape.leaves(before, file.path).items()}
-    values = [value for path, value in file.settings if file.shape.normal(path) in file.secret]
+    values = [value for path, value in [*old.items(), *file.settings] if value is not None and _is_secret(path, file)]
     first = masked(before, file, lambda path, value: SECRET, values)
     return first, masked(after, file, lambda path, value: SECRET if old.get(path, value) == value else SECRET_CHANGED, values)
 
 
 def masked(text, file, shown, values=()):
     """Return the text without secrets: those declared, those whose key says so, and such words in comments."""
+    if file.format == "yaml":
+        text = block_yaml.without_kept(text, SECRET_NAME.search, SECRET)
     spots = [(path, value) for path, value in file.shape.leaves(text, file.path).items() if value is not None and _is_secret(path, file)]
     for path, value in spots:
         try:
@@ -243,9 +245,10 @@ def masked(text, file, shown, values=()):
 def described(path, kind, file):
     """Return (what the module takes to leave the file as it is, the paths of secrets that are left out)."""
     shape, settings, hidden = FORMATS[kind], {}, []
-    for place, value in shape.leaves(file["content"], path).items():
-        if isinstance(value, block_yaml.Unread) or not _can_be_given_back(shape, file["content"], place, value):
-            continue
+    found = [item for item in shape.leaves(file["content"], path).items() if not isinstance(item[1], block_yaml.Unread)]
+    if not _can_be_given_back(shape, file["content"], found):
+        found = [item for item in found if _can_be_given_back(shape, file["content"], [item])]
+    for place, value in found:
         if SECRET_NAME.search(place[-1]) and value is not None:
             hidden.append(list(place))
             continue
@@ -256,10 +259,10 @@ def described(path, kind, file):
     return {"path": path, "format": kind, "settings": settings, **{name: file[name] for name in META}}, hidden
 
 
-def _can_be_given_back(shape, text, place, value):
-    """Tell whether a value that was read is one that could be set: not so where a key is there twice."""
+def _can_be_given_back(shape, text, settings):
+    """Tell whether values that were read are ones that could be set: not so where a key is there twice."""
     try:
-        return shape.edit(text, [(place, value)]) == text
+        return shape.edit(text, settings) == text
     except CoreError:
         return False
 
