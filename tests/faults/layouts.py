@@ -1,0 +1,236 @@
+# Copyright: (c) 2026, The constellation.opennebula team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The layouts of the federation that the run compares, made by the collection's own modules on the servers.
+
+standby: what core.topology derives and the roles do. guide: the reference guide's channels with settings made as right as they can be
+(coordinates of a dump, ROW, a domain for each server); core.topology has no such layout yet, so its settings are data here.
+"""
+import json
+import pathlib
+import subprocess
+import tempfile
+
+from ansible_collections.constellation.opennebula.plugins.module_utils.adapters import mariadb
+from ansible_collections.constellation.opennebula.plugins.module_utils.core import federated, topology
+from ansible_collections.constellation.opennebula.plugins.modules import database_access, federated_tables, replication_source
+
+from links import Network
+from servers import PASSWORD, Node, template_directory
+
+POOL = ("oid INTEGER PRIMARY KEY, name VARCHAR(128), body MEDIUMTEXT, uid INTEGER, gid INTEGER, owner_u INTEGER, group_u INTEGER, other_u INTEGER, "
+        "UNIQUE(name)")
+COLUMNS = {"db_versioning": "oid INTEGER PRIMARY KEY, version VARCHAR(256), timestamp INTEGER, comment VARCHAR(256), is_slave BOOLEAN",
+           "acl": "oid INT PRIMARY KEY, user BIGINT, resource BIGINT, rights BIGINT, zone BIGINT, UNIQUE(user, resource, rights, zone)"}
+SOURCE = {"port": 3306, "user": "opennebula_repl", "password": PASSWORD["opennebula_replication_password"], "update_password": "on_create",
+          "connect_retry_s": 2, "heartbeat_s": 5.0, "delay_s": 0, "use_gtid": "slave_pos", "ssl": False, "ssl_ca": "", "ssl_cert": "", "ssl_key": "",
+          "ssl_verify": True, "state": "started", "exclusive": True, "wait_for": "running", "wait_timeout_s": 20}
+
+
+def derive(net):
+    """Return the topology of two zones of two front-ends on the loopback network net (three numbers of an address)."""
+    inventory = {}
+    for zone, mode, number in (("alpha", "master", 1), ("beta", "slave", 2)):
+        for index in (1, 2):
+            inventory[f"{zone}{index}"] = dict(PASSWORD, zone_name=zone, zone_mode=mode, zone_vip=f"{net}.{number}.100/24", zone_laboratory=True,
+                                               node_address=f"{net}.{number}.{10 + index}", opennebula_release="5.0")
+    for host in ("alpha1", "alpha2"):
+        inventory[host]["zone_federation_vip"] = f"{net}.1.101/24"
+    return topology.derive(inventory).as_dict()
+
+
+class Layout:
+    """The servers of one run. ``folder`` is theirs alone."""
+
+    name = "standby"
+
+    def __init__(self, folder, port=23306):
+        self.folder, self.network = pathlib.Path(folder), Network()
+        for net in range(10, 250):
+            try:
+                self.topology = derive(f"127.{net}")
+                self._links(port)
+                break
+            except OSError:      # another run has these addresses
+                self.network.close()
+                self.network = Network()
+        self._adapt()
+        template = template_directory(self.folder / "template")
+        self.nodes = {name: Node(self.folder, template, name, self.topology, self.inner(name), self.ports[name], self._settings())
+                      for name in self.topology["nodes"]}
+        for node in self.nodes.values():
+            node.start()
+
+    def inner(self, name):
+        """Return the address at which the server really listens."""
+        first, dot, last = self.topology["nodes"][name]["address"].rpartition(".")
+        return f"{first}{dot}{int(last) + 10}"
+
+    def _links(self, port):
+        nodes = self.topology["nodes"]
+        self.ports = {name: port + index for index, name in enumerate(nodes)}
+        federation = self.topology["zones"]["alpha"]["federation_vip"]["ip"]
+        for one, facts in nodes.items():
+            for other in nodes:
+                if one != other:
+                    self.network("add", f"{one}->{other}", nodes[other]["address"], self.ports[one], facts["address"])
+                    self.network("point", f"{one}->{other}", self.inner(other), self.ports[other])
+            if facts["federation_slave"]:
+                self.network("add", f"{one}->federation", federation, self.ports[one], facts["address"])
+
+    def _adapt(self):
+        """The topology knows one port for everybody; here each node has its own."""
+        for name, facts in self.topology["nodes"].items():
+            for source in facts["pair_sources"] + facts["federation_sources"]:
+                source["port"] = self.ports[name]
+
+    def _settings(self):
+        return None      # the role's
+
+    # --- the collection's modules on a node -----------------------------------------------------------------------------------
+
+    @staticmethod
+    def server(node, kind=mariadb.Server):
+        return kind({"login_unix_socket": node.socket})
+
+    def access(self, node):
+        users = [dict({"unix_socket": False, "require_tls": False, "exclusive": False, "state": "present", "hosts": ["localhost"], "privileges": {}}, **user)
+                 for user in node.role["__database_accounts"]]
+        return database_access.ensure({"databases": ["opennebula"], "charset": "utf8mb4", "users": users}, self.server(node), False)
+
+    def sources(self, node, federation=True, **more):
+        wanted = (node.facts["federation_sources"] if federation else []) + node.facts["pair_sources"]
+        return replication_source.ensure(dict(SOURCE, sources=wanted, exclusive=False, wait_for="connecting" if federation else "running", **more),
+                                         self.server(node), False)
+
+    def seed(self, node, **more):
+        params = {"masters": list(self.topology["zones"]["alpha"]["addresses"].values()), "domain": 0, "database": "opennebula", "tables": None,
+                  "replace": False, "force": False, "backup_dir": str(self.folder / "backup")}
+        masters = [mariadb.Server({"login_host": host, "login_port": self.ports[node.name], "login_user": "opennebula_seed",
+                                   "login_password": PASSWORD["opennebula_replication_password"]}) for host in params["masters"]]
+        return federated_tables.ensure(dict(params, **more), self.server(node), masters, mariadb.Copy(120), False)
+
+    # --- from bare servers to a federation ------------------------------------------------------------------------------------
+
+    def tables(self, node):
+        """Make the tables that OpenNebula would; USE matters, see binlog-do-db."""
+        for table in federated.FEDERATED_TABLES + ("vm_pool",):
+            node.rows(f"CREATE TABLE {table} ({COLUMNS.get(table, POOL)})", "opennebula")
+        for table in ("group_pool", "zone_pool"):
+            node.rows(f"INSERT INTO {table} (oid, name, gid) VALUES " + ", ".join(f"({oid}, '{table} {oid}', 0)" for oid in range(5)), "opennebula")
+
+    def converge(self, cluster):
+        """The order of site.yml."""
+        for node in self.nodes.values():
+            self.access(node)
+        for node in self.nodes.values():
+            self.sources(node, federation=False)
+        cluster.promote("alpha1")
+        self.tables(self.nodes["alpha1"])
+        for node in ("beta1", "beta2"):
+            self.seed(self.nodes[node])
+        for node in ("beta1", "beta2"):
+            self.sources(self.nodes[node])
+        cluster.promote("beta1")
+        self.nodes["beta1"].rows(f"CREATE TABLE vm_pool ({POOL})", "opennebula")
+
+    def repair(self, node):
+        """What an operator runs on a node that stays red: site.yml's tasks; return what it was."""
+        return "started again" if self.sources(node).changed else "nothing to do"
+
+    def close(self):
+        for node in self.nodes.values():
+            if node.up:
+                node.kill()
+        self.network.close()
+
+
+GUIDE_SETTINGS = """[mysqld]
+bind-address = {bind}
+port = {port}
+skip-name-resolve = 1
+server-id = {server_id}
+gtid_domain_id = {server_id}
+log-bin = mysql-bin
+relay-log = mysql-relay
+binlog-do-db = opennebula
+binlog_format = ROW
+sync_binlog = 1
+relay_log_recovery = 1
+slave_net_timeout = 10
+read_only = 1
+"""
+
+
+class Guide(Layout):
+    name = "guide"
+
+    def _adapt(self):
+        super()._adapt()
+        masters = {"zone0-master1": "alpha1", "zone0-master2": "alpha2"}
+        for name, facts in self.topology["nodes"].items():
+            facts["gtid_domain_id"] = facts["server_id"]
+            for source in facts["federation_sources"]:
+                facts["federation_sources"] = [dict(source, name=channel, host=self.topology["nodes"][master]["address"])
+                                               for channel, master in masters.items()]
+
+    def _settings(self):
+        def render(node):
+            text = GUIDE_SETTINGS.format(bind=node.inner, port=node.port, server_id=node.facts["server_id"])
+            return text + "".join(f"{source['name']}.replicate-do-table = {table}\n" for source in node.facts["federation_sources"] for table in source["do_tables"])
+        return render
+
+    def converge(self, cluster):
+        for node in self.nodes.values():
+            self.access(node)
+        cluster.promote("alpha1")
+        self.tables(self.nodes["alpha1"])
+        dump = self._dump(self.nodes["alpha1"])
+        for name in ("beta1", "beta2"):
+            self._load(self.nodes[name], dump, federated.FEDERATED_TABLES)
+        self._load(self.nodes["alpha2"], self._dump(self.nodes["alpha1"], whole=True))
+        cluster.promote("beta1")
+        for name in ("beta1", "beta2"):
+            self.nodes[name].rows("SET STATEMENT sql_log_bin=0 FOR CREATE TABLE vm_pool (" + POOL + ")", "opennebula")
+        coordinates = {name: node.rows("SHOW MASTER STATUS")[0] for name, node in self.nodes.items()}
+        for name, node in self.nodes.items():
+            wanted = []
+            for source in node.facts["federation_sources"] + node.facts["pair_sources"]:
+                there = next(one for one in self.nodes.values() if one.address == source["host"])
+                wanted.append(dict(source, use_gtid="no", log_file=coordinates[there.name]["File"], log_pos=int(coordinates[there.name]["Position"])))
+            replication_source.ensure(dict(SOURCE, sources=wanted), self.server(node), False)
+
+    def _dump(self, node, whole=False):
+        with tempfile.TemporaryFile() as sink:
+            subprocess.run(["mariadb-dump", "--no-defaults", f"--socket={node.socket}", "--single-transaction", "--master-data=2", "opennebula",
+                            *(() if whole else federated.FEDERATED_TABLES)], stdout=sink, check=True)
+            sink.seek(0)
+            return sink.read()
+
+    def _load(self, node, dump, dummy=()):
+        subprocess.run(["mariadb", "--no-defaults", f"--socket={node.socket}", "--init-command=SET SESSION sql_log_bin=0", "opennebula"], input=dump, check=True)
+
+    def repair(self, node):
+        """Skip what a stopped thread complains about, as operators do; the layout has nothing better short of seeding everything again."""
+        skipped = 0
+        for _ in range(300):
+            stopped = [row for row in node.rows("SHOW ALL SLAVES STATUS") if "No" in (row["Slave_SQL_Running"], row["Slave_IO_Running"])]
+            if not stopped:
+                break
+            for row in stopped:
+                name = row["Connection_name"]
+                connection = f"SET @@default_master_connection='{name}'"
+                with_skip = row["Slave_SQL_Running"] == "No" and row["Last_SQL_Errno"]
+                self._run(node, [f"STOP SLAVE '{name}'", connection] + (["SET GLOBAL sql_slave_skip_counter=1"] if with_skip else []) + [f"START SLAVE '{name}'"])
+                skipped += bool(with_skip)
+        return f"{skipped} skipped" if skipped else "started again"
+
+    @staticmethod
+    def _run(node, statements):
+        subprocess.run(["mariadb", "--no-defaults", f"--socket={node.socket}", "--force", "-e", "; ".join(statements)], check=False,
+                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+LAYOUTS = {"standby": Layout, "guide": Guide}
+
+

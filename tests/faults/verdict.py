@@ -1,0 +1,54 @@
+# Copyright: (c) 2026, The constellation.opennebula team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the collection's own verification says of the servers: core.verification on what the reading modules read."""
+from ansible_collections.constellation.opennebula.plugins.module_utils.adapters import mariadb
+from ansible_collections.constellation.opennebula.plugins.module_utils.core import report, verification
+from ansible_collections.constellation.opennebula.plugins.module_utils.core.errors import CoreError
+from ansible_collections.constellation.opennebula.plugins.modules import federated_tables_info, replication_info
+
+MINE = ("replication", "federation")      # the areas of checks that speak of databases; the daemons and pacemaker are not here
+
+
+def read(layout, node, tables=True):
+    """Return what the modules read of one node, as verify.yml collects it; a module that fails is a failed result there, too."""
+    seen = {}
+    questions = {"replication": lambda: replication_info.read({"names": None, "wait_gtid_pos": None, "wait_timeout_s": 1}, layout.server(node))}
+    if tables:
+        questions["tables"] = lambda: federated_tables_info.read({"database": "opennebula", "tables": None}, layout.server(node, mariadb.Snapshot))
+    for part, ask in questions.items():
+        try:
+            seen[part] = ask()
+        except CoreError as error:
+            seen[part] = {"failed": True, "msg": str(error)}
+    return seen
+
+
+def checks(layout, cluster):
+    """Return the Checks that concern the databases. The front-ends' addresses and services are told as the cluster stands."""
+    seen = {}
+    for name, node in layout.nodes.items():
+        zone = layout.topology["zones"][node.facts["zone"]]
+        here = cluster.active[zone["name"]] == name
+        seen[name] = dict(read(layout, node) if node.up else {"replication": {"unreachable": True, "msg": "off"}, "tables": {"unreachable": True, "msg": "off"}})
+        seen[name]["frontend"] = {"addresses": [zone["vip"]["ip"]] if here else [], "units": {"mariadb": {"enabled": True}},
+                                  "daemon": {"answers": False, "why": "there is none", "zones": []}}
+    found = [one for one in verification.verify(layout.topology, seen) if one.area in MINE or "database" in one.what]
+    if layout.name == "guide":      # its settings are known to be others
+        found = [one for one in found if not one.what.startswith("variable ") and "semi-sync" not in one.what]
+        found = [one for one in found if one.area != "federation"] + _guide_tables(layout, seen)
+    return found
+
+
+def _guide_tables(layout, seen):
+    """With a domain for each server positions cannot be compared: look at the quiet servers' contents alone."""
+    reports = {name: parts["tables"] for name, parts in seen.items()}
+    master = reports["alpha1"].get("tables")
+    return [report.check("federation", name, "its federated tables equal the master zone's", bool(master) and found.get("tables") == master, "contents differ")
+            for name, found in reports.items()]
+
+
+def bad(layout, cluster, writing=False):
+    """Return the lines that are not green. While writers are at work, contents of different moments prove nothing yet and do not count."""
+    found = [one for one in report.bad(checks(layout, cluster)) if not (writing and one.area == "federation" and one.status == report.UNKNOWN)]
+    return [f"{one.target}: {one.what}: {one.why}"[:300] for one in found]
