@@ -20,7 +20,7 @@ import re
 from dataclasses import dataclass
 
 from . import oned_conf, versions
-from .errors import CoreError, Problems
+from .errors import NotThere, Problems
 from .plan import Change, Plan
 
 REMOTES = "/var/lib/one/remotes"
@@ -140,7 +140,7 @@ def problems(generation, release, probes, given_actions, required_actions):
 def _file_problems(option, name, content, runs):
     where = f"{option}.{name}"
     if not FILE_NAME.match(str(name)):
-        return [f"{option}: {str(name)!r} is no plain file name: letters, digits, '.', '_' and '-' only"]
+        return [_file_name_problem(option, name)]
     found = []
     if option == "probes" and LEFTOVER.search(name):
         found.append(f"{where}: files of this ending are passed over when probes run")
@@ -152,6 +152,10 @@ def _file_problems(option, name, content, runs):
     elif runs and first.endswith("\r"):
         found.append(f"{where} has a carriage return at the end of its first line, so its interpreter would not be found; save it with Unix line ends")
     return found
+
+
+def _file_name_problem(option, name):
+    return f"{option}: {str(name)!r} is no plain file name: letters, digits, '.', '_' and '-' only"
 
 
 def folders(name, remotes=REMOTES):
@@ -169,6 +173,148 @@ def wanted(name, remotes, probes, given_actions, owner, group):
     files = {}
     for option, given in (("probes", probes), ("actions", given_actions)):
         for file, content in (given or {}).items():
-            mode = EXECUTABLE if content.startswith("#!") else PLAIN
+            mode = EXECUTABLE if str(content).startswith("#!") else PLAIN
             files[f"{places[option]}/{file}"] = {"content": content, "mode": mode, "owner": owner, "group": group}
     return files
+
+
+def probe_arguments(name, host, host_id):
+    """Return what run_probes hands to each probe: one_im_exec.rb, action_monitor, and do_action, which adds id and host."""
+    return [name, "/var/lib/one/datastores", "4124", "20", str(host_id), host]
+
+
+def interpreter(content):
+    """Return the program that the first line names, as its path or, behind env, its name.
+
+    >>> interpreter("#!/usr/bin/env ruby -w\\n"), interpreter("#! /bin/sh\\n")
+    ('ruby', '/bin/sh')
+    """
+    words = content.split("\n", 1)[0][2:].split()
+    if words[0].rpartition("/")[2] == "env":
+        named = [word for word in words[1:] if not word.startswith("-") and "=" not in word]
+        return named[0] if named else words[0]
+    return words[0]
+
+
+def check(params):
+    """Refuse scripts that are wrong in themselves; nothing is read or run."""
+    found = name_problems(params["name"])
+    if params["state"] == "present":
+        impossible = generation_problems(params["generation"], params["release"])
+        found += impossible or problems(params["generation"], params["release"], params["probes"], params["actions"], params["required_actions"])
+    else:
+        found += [_file_name_problem(option, name) for option in ("probes", "actions") for name in params[option] or {} if not FILE_NAME.match(str(name))]
+    if found:
+        raise Problems(f"cannot use the scripts of driver {params['name']}", found, "Nothing was touched.")
+
+
+def in_place_problems(params, present):
+    """Return what is missing among scripts that are in place already. present: {"probes": {name: row or None}, "actions": …}, None without a folder."""
+    found, places = [], folders(params["name"], params["remotes"])
+    if params["actions"] is None:
+        rows = present["actions"] or {}
+        for name in required(params["required_actions"], params["release"]):
+            if rows.get(name) is None:
+                found.append(f"{places['actions']}/{name} is missing; OpenNebula {params['release']} may call it")
+            elif not executable(rows[name]):
+                found.append(f"{places['actions']}/{name} is not executable: its mode is {rows[name]['mode']}")
+    if params["probes"] is None and params["generation"] == 5:
+        if not any(row and executable(row) for name, row in (present["probes"] or {}).items() if not LEFTOVER.search(name)):
+            found.append(f"{places['probes']} has no executable file, so the host would never be monitored")
+    return found
+
+
+def executable(row):
+    return bool(int(row["mode"], 8) & 0o111)
+
+
+def judge(runs, hypervisor, release, texts=()):
+    """Refuse what probes did. runs: rows {probe, code, out, err, why}; texts: contents in which secrets may be, so that an error shows none.
+
+    Each output must be of the daemon's grammar, all together must say PUBLIC_CLOUD and HYPERVISOR.
+    """
+    found = []
+    for run in runs:
+        if run["why"] or run["code"] != 0:
+            said = shown(run["err"] or run["out"], texts)
+            found.append(f"probe {run['probe']} {run['why'] or 'ended with ' + str(run['code'])}" + (f": {said}" if said else ", and said nothing"))
+            continue
+        try:
+            oned_conf.parse(run["out"] + "\n", release=release)
+        except oned_conf.NotParsed as error:
+            found.append(f"probe {run['probe']}: OpenNebula cannot read what it prints: {error.where}: {error.why}")
+    if not runs:
+        found.append("no probe is executable")
+    if not found:
+        found = _said_problems("".join(run["out"] for run in runs) + "\n", hypervisor, release, texts)
+    if found:
+        raise Problems("the probes do not work", found, "The scripts in place were left alone. Run a probe by hand as oneadmin to see more.")
+
+
+def _said_problems(text, hypervisor, release, texts):
+    try:
+        said = oned_conf.parse(text, release=release)
+    except oned_conf.NotParsed as error:
+        return [f"OpenNebula cannot read what the probes print together: {error.why}; let each end its last line"]
+    found, words = [], {name: said.get(name) for name in ("PUBLIC_CLOUD", "HYPERVISOR")}
+    if words["PUBLIC_CLOUD"] != "YES":
+        found.append(f"no probe prints PUBLIC_CLOUD=\"YES\" ({_told(words['PUBLIC_CLOUD'], texts)}): the host would count as a local one")
+    if words["HYPERVISOR"] != hypervisor:
+        found.append(f"no probe prints HYPERVISOR=\"{hypervisor}\" ({_told(words['HYPERVISOR'], texts)}): the scheduler compares it with PUBLIC_CLOUD TYPE of "
+                     "the templates; say in option hypervisor what it is meant to be")
+    return found
+
+
+def _told(value, texts):
+    return "it is not there" if value is None else f"it is {shown(str(value), texts)!r}"
+
+
+_SECRET = re.compile(r"""(?i)(?<![\w.-])[\w.-]*(?:pass|secret|token|credential|auth|key)[\w.-]*["']?[ \t]*(?:=>|[:=])[ \t]*["']?([^\s"',;]{4,})""")
+
+
+def shown(text, texts=()):
+    """Return the end of a program's output as one line, without the values that the scripts assign to names such as API_KEY.
+
+    >>> shown("+ curl -u me:hunter2\\nno route\\n", ["PASSWORD=hunter2"])
+    '+ curl -u me:(secret) | no route'
+    """
+    secrets = {value for content in texts for value in _SECRET.findall(content)}
+    for value in sorted(secrets, key=len, reverse=True):
+        text = text.replace(value, "(secret)")
+    line = " | ".join(part.strip() for part in text.split("\n") if part.strip())
+    return oned_conf.printable(line if len(line) <= SHOWN else "… " + line[-SHOWN:])
+
+
+def plan_present(have, files):
+    """Return the Plan that puts files into place; texts are never shown, they may have secrets."""
+    return Plan(tuple(_change(path, have[path], file) for path, file in files.items() if have[path] is None or have[path] != file))
+
+
+def _change(path, now, want):
+    before, after = now and {name: now[name] for name in META}, {name: want[name] for name in META}
+    return Change("script", path, before, after if now and now["content"] == want["content"] else dict(after, content="changed"))
+
+
+def plan_absent(have, files, names):
+    """Return the Plan that takes files away, and folders that nothing else is in. names: {folder: file names in it, None without a folder}."""
+    gone = [path for path in files if have[path] is not None]
+    changes = [Change("script", path, {name: have[path][name] for name in META}, None) for path in gone]
+    for folder, inside in names.items():
+        if inside is not None and any(path.rpartition("/")[0] == folder for path in files) and all(f"{folder}/{name}" in gone for name in inside):
+            changes.append(Change("folder", folder, "of the driver", None))
+    return Plan(tuple(changes))
+
+
+def not_installed(remotes):
+    return NotThere("there is no folder for drivers' scripts", remotes, "no such directory", "Install the package opennebula first.")
+
+
+def missing(found):
+    return Problems("the driver's scripts are not all in place", found, "Install them, or give them in probes and actions.")
+
+
+def described(rows, release):
+    """Return {probes, actions, missing_actions}; rows: {"probes": {name: row or None}, "actions": …}."""
+    lists = {option: [dict(row, name=name, executable=executable(row)) for name, row in sorted(found.items()) if row] for option, found in rows.items()}
+    able = {file["name"] for file in lists["actions"] if file["executable"]}
+    return dict(lists, missing_actions=[action.name for action in actions(release) if action.name not in able])
