@@ -142,8 +142,7 @@ class Pacemaker:
 
     def setup(self, name, nodes):
         hosts = [word for node, addresses in nodes.items() for word in [node] + [f"addr={address}" for address in addresses]]
-        # pcs gives each node 60 s for each of its requests by itself, which a loaded machine does not keep
-        self._run(["pcs", "--request-timeout=150", "cluster", "setup", name] + hosts, f"cluster {name} cannot be set up", timeout_s=180,
+        self._run(["pcs", "cluster", "setup", name] + hosts, f"cluster {name} cannot be set up", timeout_s=180,
                   hint="A node that was in another cluster keeps its files: look at it, and remove them there by hand if they are of no use.")
 
     def distribute(self):
