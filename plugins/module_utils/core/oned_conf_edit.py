@@ -189,7 +189,18 @@ def _read_again(document, text, items):
         where = "{}:{}:{}".format(document.origin or "line", *after.place(after.stopped)) if stopped else document.origin
         raise CoreError("OpenNebula would not load {} from the changed file; it stays as it is".format(", ".join(change.target for change in left)), where,
                         "']]>' ends the reading before it" if stopped else "what surrounds it changes its meaning", "Mend the file by hand first.")
+    others, others_after = (_others(read, items) for read in (document, after))
+    if others != others_after:
+        lost = next((name for (name, value), new in zip(others, others_after + [None]) if (name, value) != new), "something more")
+        raise CoreError(f"OpenNebula would load {lost} otherwise from the changed file; it stays as it is", document.origin,
+                        "a comment without a newline, or a quote that is never closed, stands where it changes", "Mend the file by hand first.")
     return after
+
+
+def _others(document, items):
+    """Return what the daemon loads beside the items."""
+    targets = {(item.name, item.label) for item in items}
+    return [(attribute.name, attribute.value) for attribute in document.attributes if (attribute.name, attribute.label) not in targets]
 
 
 def _work_out(document, items):
