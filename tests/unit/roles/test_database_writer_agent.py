@@ -180,6 +180,23 @@ class TestChannelOfAnAbsentPeer:
         node.state["slaves"] = [slave(Slave_IO_Running="No")]
         assert node.run("monitor") == RUNNING and node.log == ["PEER position"]
 
+    def test_parking_lets_the_federations_channel_begin_anew(self, node):
+        node.members("beta1")
+        node.parked.mkdir()
+        (node.parked / "zone100-slave").touch()
+        node.state.update(read_only=0, peer_up=0, dump_to="", slaves=[
+            slave("zone100-slave", Slave_IO_Running="Connecting", Last_IO_Errno=2003), slave("zone0", "10.0.9.9"),
+            slave("zone7", "10.0.9.8", Slave_IO_Running="No")])
+        assert node.run("monitor") == RUNNING
+        assert node.log == ["PEER position", "STOP SLAVE 'zone100-slave' IO_THREAD", "STOP SLAVE 'zone0' IO_THREAD", "START SLAVE 'zone0' IO_THREAD"]
+
+    @pytest.mark.parametrize("trouble, starts", [
+        ({"Last_IO_Errno": 1595}, True), ({"Last_IO_Errno": 1595, "Last_SQL_Errno": 1062}, False), ({"Last_IO_Errno": 1236}, False), ({}, False)])
+    def test_channel_that_a_neighbours_end_has_stopped_is_started_again(self, node, trouble, starts):
+        node.state.update(read_only=0, semisync=1, slaves=[slave(), slave("zone0", "10.0.9.9", **{"Slave_IO_Running": "No", **trouble})])
+        assert node.run("monitor") == RUNNING
+        assert node.log == (["STOP SLAVE 'zone0'", "START SLAVE 'zone0'"] if starts else [])
+
     @pytest.mark.parametrize("peer_gtid, follows", [("0-1-6", False), ("0-2-7", True), ("0-1-9,100-5-3", True), ("", False), ("100-1-99", False)])
     def test_parked_channel_follows_again_when_the_peer_has_everything(self, node, peer_gtid, follows):
         node.parked.mkdir()
