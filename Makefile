@@ -60,7 +60,7 @@ lab-down: ## Remove the lab and leave nothing behind
 	@$(LAB) down
 
 ##@ Tests
-.PHONY: test unit servers lint sanity molecule bench scenarios generate
+.PHONY: test unit servers faults lint sanity molecule bench scenarios generate
 test: $(READY) ## What CI runs: unit, servers, lint, sanity, molecule; times and totals at the end
 	@.ci/stages unit servers lint sanity molecule
 
@@ -70,6 +70,10 @@ unit: $(READY) ## Unit, layering and meta tests, in seconds
 servers: $(READY) ## The MariaDB modules on four real servers of this machine
 	@.ci/prerequisites servers
 	@$(PYTEST) -q tests/servers
+
+faults: $(READY) ## 25 random faults on four real servers, checked by an oracle (ARGS="--seed 2 --layout guide")
+	@.ci/prerequisites servers
+	@tests/faults/run.py $(ARGS)
 
 lint: $(READY) ## ansible-lint (production profile), yamllint, shellcheck
 	@.ci/lint
