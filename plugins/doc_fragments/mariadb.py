@@ -38,3 +38,22 @@ options:
 requirements:
   - PyMySQL on the managed host (python3-pymysql; the role C(constellation.opennebula.database) installs it)
 """
+
+    REPAIR = r"""
+options:
+  database:
+    description:
+      - Name of the database, on both sides.
+    type: str
+    default: opennebula
+  user:
+    description:
+      - User on the servers that this one pulls from. It needs C(SELECT) on the database and C(SLAVE MONITOR).
+    type: str
+    required: true
+  password:
+    description:
+      - Password of O(user). The client programs get it in a file that only root can read.
+    type: str
+    required: true
+"""

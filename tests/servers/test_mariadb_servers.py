@@ -40,8 +40,8 @@ class Node:
         if os.geteuid() == 0:
             subprocess.run(["chown", "-R", "mysql", str(self.folder)], check=True)
 
-    def start(self):
-        filters = [f"--zone0.replicate-do-table={table}" for table in TABLES] if self.domain else []
+    def start(self, *more, prefix="zone0"):
+        filters = [f"--{prefix}.replicate-do-table={table}" for table in TABLES] if self.domain else []
         self.process = subprocess.Popen(
             ["mariadbd", "--no-defaults", f"--datadir={self.folder}", f"--socket={self.folder}/s.sock", f"--pid-file={self.folder}/pid",
              f"--log-error={self.folder}/err.log",
@@ -49,7 +49,7 @@ class Node:
              f"--gtid-domain-id={self.domain}", "--gtid-strict-mode=1", "--log-bin=mysql-bin", "--relay-log=mysql-relay", "--binlog-do-db=opennebula",
              "--binlog-format=ROW", "--log-slave-updates=1", f"--gtid-ignore-duplicates={int(bool(self.domain))}", "--relay-log-recovery=1",
              "--slave-net-timeout=10",
-             "--read-only=1", "--skip-name-resolve", "--rpl-semi-sync-slave-enabled=1", "--innodb-buffer-pool-size=16M", *filters],
+             "--read-only=1", "--skip-name-resolve", "--rpl-semi-sync-slave-enabled=1", "--innodb-buffer-pool-size=16M", *filters, *more],
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         until(lambda: self.value("SELECT 1") == 1, 30)
 
@@ -86,6 +86,10 @@ def until(condition, within_s):
 
 @pytest.fixture(scope="module")
 def zones():
+    yield from four_servers()
+
+
+def four_servers():
     folder = pathlib.Path(tempfile.mkdtemp(prefix="constellation-servers-"))      # pytest's own are closed to the user mysql
     folder.chmod(0o755)
     subprocess.run(["mariadb-install-db", "--no-defaults", "--skip-test-db", f"--datadir={folder}/template", "--auth-root-authentication-method=socket",

@@ -159,15 +159,18 @@ class Copy:
     def __init__(self, timeout_s=600):
         self.timeout_s = timeout_s
 
-    def into(self, source, database, tables, target, schema):
-        """Pipe the tables of ``source`` into ``schema`` of ``target`` (Servers), not binlogged; return the comments of the dump."""
+    def into(self, source, database, tables, target, schema, where=""):
+        """Pipe the tables of ``source`` into ``schema`` of ``target`` (Servers), not binlogged; return the comments of the dump.
+
+        No tables: all of the database. where: only these rows, into a table that is there.
+        """
         load = [_program("mariadb", "mysql"), "", "--init-command=SET SESSION sql_log_bin=0", "--default-character-set=utf8mb4", schema]
         with _option_file(source) as read_as, _option_file(target) as write_as:
             load[1] = f"--defaults-extra-file={write_as}"
             with tempfile.TemporaryFile() as complaints:
                 client = subprocess.Popen(load, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=complaints)
                 try:
-                    comments = self._dump(source, database, tables, read_as, client.stdin)
+                    comments = self._dump(source, database, tables, read_as, client.stdin, where)
                     client.stdin.close()
                     failed = client.wait(self.timeout_s)
                 except (BrokenPipeError, subprocess.TimeoutExpired):
@@ -181,18 +184,21 @@ class Copy:
                     raise CoreError("cannot load the dump", f"{schema} of {target.where}", _last_words(complaints), "Nothing was put into place; run it again.")
         return comments
 
-    def to_file(self, source, database, tables, folder):
-        """Dump the tables into a new 0600 file of ``folder`` (made 0700); return its path."""
+    def to_file(self, source, database, tables, folder, where=""):
+        """Dump the tables, or only the rows ``where``, into a new 0600 file of ``folder`` (made 0700); return its path."""
         os.makedirs(folder, mode=0o700, exist_ok=True)
-        path = os.path.join(folder, f"{database}.{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}.{os.getpid()}.sql")
+        stem = os.path.join(folder, f"{database}.{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}.{os.getpid()}")
+        path = next(name for name in (f"{stem}{number}.sql" for number in ("", *(f".{more}" for more in range(1, 1000)))) if not os.path.exists(name))
         with _option_file(source) as read_as, os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as sink:
-            self._dump(source, database, tables, read_as, sink)
+            self._dump(source, database, tables, read_as, sink, where)
         return path
 
-    def _dump(self, source, database, tables, read_as, sink):
+    def _dump(self, source, database, tables, read_as, sink, where=""):
         """Write the dump to ``sink``; return its head and tail. A dump without its last line is an error."""
         argv = [_program("mariadb-dump", "mysqldump"), f"--defaults-extra-file={read_as}", "--single-transaction", "--gtid", "--master-data=2",
-                "--no-tablespaces", "--skip-lock-tables", "--hex-blob", "--default-character-set=utf8mb4", database, *tables]
+                "--no-tablespaces", "--skip-lock-tables", "--hex-blob", "--default-character-set=utf8mb4",
+                *(["--no-create-info", "--skip-add-locks", "--skip-disable-keys", "--complete-insert", f"--where={where}"] if where else []),
+                database, *tables]
         head, tail = b"", b""
         with tempfile.TemporaryFile() as complaints:
             dump = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=complaints)
@@ -228,6 +234,20 @@ class Snapshot(Server):
         with contextlib.suppress(CoreError):
             self._execute("COMMIT", ())
         self.close()
+
+
+class Servers:
+    """This host's server, and others by their address with another login."""
+
+    def __init__(self, params):
+        self.params, self.Snapshot = params, Snapshot
+
+    def here(self, kind=Server):
+        return kind(self.params)
+
+    def at(self, host, port, kind=Server):
+        return kind({"login_host": host, "login_port": port, "login_user": self.params["user"], "login_password": self.params["password"],
+                     "connect_timeout_s": self.params["connect_timeout_s"]})
 
 
 def _program(*names):

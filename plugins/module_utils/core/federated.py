@@ -60,12 +60,18 @@ def plan(facts, database, domain, source, tables=FEDERATED_TABLES, replace=False
     return Plan((Change("federated_tables", database, before, after, readable=not force),))
 
 
-def read_position(comments, domain, where=""):
-    """Return the master zone's part of the position that mariadb-dump --gtid --master-data=2 wrote as a comment."""
+def read_positions(comments):
+    """Return the whole position that mariadb-dump --gtid --master-data=2 wrote as a comment, "" for none."""
     match = _POSITION.search(comments)
-    position = gtid.only(match.group(1), domain) if match else ""
+    return match.group(1) if match else ""
+
+
+def read_position(comments, domain, where=""):
+    """Return the part of one domain, which is there."""
+    found = read_positions(comments)
+    position = gtid.only(found, domain)
     if not position:
-        raise CoreError("cannot seed from this dump", where, f"it carries no GTID position of domain {domain}" + (f" ({match.group(1)!r})" if match else ""),
+        raise CoreError("cannot seed from this dump", where, f"it carries no GTID position of domain {domain}" + (f" ({found!r})" if found else ""),
                         "The server needs a binary log and gtid_domain_id of the master zone, and must have written at least once.")
     return position
 
@@ -84,7 +90,7 @@ def new_slave_pos(facts, position, domain):
     return gtid.with_domain(facts.current_pos or facts.slave_pos, domain, position)
 
 
-def _must_be_names(*names):
+def must_be_names(*names):
     """Names become part of statements, so a strange one is our own mistake."""
     if not all(_NAME.match(name) for name in names):
         raise AssertionError(names)
@@ -92,7 +98,7 @@ def _must_be_names(*names):
 
 def place_steps(database, tables, existing):
     """Return the statements that put the staged tables into place; the RENAME is atomic over all of them."""
-    _must_be_names(database, *tables)
+    must_be_names(database, *tables)
     steps = [f"DROP TABLE {', '.join(f'`{database}`.`{table}`' for table in sorted(existing))}"] if existing else []
     return steps + ["RENAME TABLE " + ", ".join(f"`{STAGING}`.`{table}` TO `{database}`.`{table}`" for table in tables)]
 
@@ -123,11 +129,16 @@ def checksum_sql(database, table, columns):
     Each column is hashed by itself, so no value runs into the next and none exceeds max_allowed_packet. BIT_XOR over CRC32 is linear
     and misses changes; XOR over one half and a sum over the other half of an MD5 also sees doubled rows.
     """
-    _must_be_names(database, table)
-    parts = ", ".join(f"IFNULL(MD5(`{column.replace('`', '``')}`), '-')" for column in sorted(columns)).replace("%", "%%")
+    must_be_names(database, table)
     return (f"SELECT COUNT(*) AS n, COALESCE(HEX(BIT_XOR(CAST(CONV(SUBSTR(h, 1, 16), 16, 10) AS UNSIGNED))), '0') AS x, "
             f"COALESCE(SUM(CAST(CONV(SUBSTR(h, 17, 16), 16, 10) AS DECIMAL(20))), 0) AS s "
-            f"FROM (SELECT MD5(CONCAT_WS('#', {parts})) AS h FROM `{database}`.`{table}`) AS hashed")
+            f"FROM (SELECT {row_hash(columns)} AS h FROM `{database}`.`{table}`) AS hashed")
+
+
+def row_hash(columns):
+    """Return the expression for the hash of one row, see checksum_sql."""
+    parts = ", ".join(f"IFNULL(MD5(`{column.replace('`', '``')}`), '-')" for column in sorted(columns)).replace("%", "%%")
+    return f"MD5(CONCAT_WS('#', {parts}))"
 
 
 def position_of(binlog_pos, slave_rows):

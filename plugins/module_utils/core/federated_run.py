@@ -89,19 +89,23 @@ def read(params, snapshot):
             "server_id": int(row["server_id"]), "gtid_domain_id": int(row["domain"]), "read_only": bool(int(row["read_only"]))}
 
 
-def moment(server, database, wanted, log_bin=1):
-    """Return position, contents and columns of the tables, in the snapshot that ``server`` is in. wanted None: all tables there are."""
+def moment(server, database, wanted, log_bin=1, applied=True):
+    """Return position, contents and columns of the tables, in the snapshot that ``server`` is in.
+
+    wanted None: all tables there are. applied False: by its binary log alone, for a login that may not read the schema mysql; right for the domain
+    that the server passes on completely.
+    """
     coordinates = {one["Variable_name"].lower(): one["Value"] for one in server.rows("SHOW STATUS LIKE 'binlog_snapshot_%'")}
     binlog = ""
     if int(log_bin) and coordinates.get("binlog_snapshot_file"):
         binlog = server.value("SELECT BINLOG_GTID_POS(%s, %s)",
                               (coordinates["binlog_snapshot_file"], int(coordinates["binlog_snapshot_position"]))) or ""
-    applied = server.rows("SELECT domain_id, server_id, seq_no FROM mysql.gtid_slave_pos")
+    rows = server.rows("SELECT domain_id, server_id, seq_no FROM mysql.gtid_slave_pos") if applied else []
     columns = {}
     for one in server.rows(COLUMNS, (database,)):
         columns.setdefault(one["t"], []).append(one["c"])
     tables = {table: content(server, database, table, columns[table]) for table in (sorted(columns) if wanted is None else wanted) if table in columns}
-    return federated.position_of(binlog, applied), tables, columns
+    return federated.position_of(binlog, rows), tables, columns
 
 
 def content(server, database, table, columns):

@@ -61,3 +61,22 @@ def missing(have, target, domains=None):
     late = {domain: entry for domain, entry in parse(target).items()
             if (domains is None or domain in domains) and own.get(domain, (0, 0))[1] < entry[1]}
     return render(late)
+
+
+def beyond(state, other, domain):
+    """Return the events of a domain that a binary log (gtid_binlog_state) has and the other has not, by server: two histories, when both have some.
+
+    >>> beyond("0-1-50,0-2-51", "0-1-55", 0)
+    '0-2-51'
+    """
+    known = _by_server(other, domain)
+    return ",".join(f"{domain}-{server}-{number}" for server, number in sorted(_by_server(state, domain).items()) if number > known.get(server, 0))
+
+
+def _by_server(state, domain):
+    found = {}
+    for entry in filter(None, (part.strip() for part in (state or "").split(","))):
+        of, (server, number) = next(iter(parse(entry).items()))
+        if of == domain:
+            found[server] = max(number, found.get(server, 0))
+    return found

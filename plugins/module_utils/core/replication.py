@@ -347,7 +347,8 @@ def check_filter(rows, source, where=""):
 
 @dataclass(frozen=True)
 class Remedy:
-    """An entry of the failure catalogue. passing: heals by itself; again: STOP and START of both threads may heal it, and loses nothing.
+    """An entry of the failure catalogue. passing: heals by itself; again: STOP and START of both threads may heal it, and loses nothing;
+    verb: which of core.repair.VERBS repairs it, "site" for configuration and accounts, "" when nothing is to be done.
 
     START alone is not enough: while the SQL thread runs, the IO thread goes on from its own old position (10.11.19).
     """
@@ -359,39 +360,43 @@ class Remedy:
     hint: str
     passing: bool = False
     again: bool = False
+    verb: str = ""
 
 
 CATALOGUE = (
     Remedy(1062, "SQL", "", "a row is there that the source does not know (an errant write), or the histories have parted",
-           "Compare the row with the source's; remove it with sql_log_bin=0 when it is errant, else seed again (federated_tables replace: true). Never skip."),
+           "Compare the row with the source's; remove it when it is errant, else seed again. Never skip.", verb="remove_row"),
     Remedy(1032, "SQL", "", "a row that the source changes is missing here",
-           "Insert the source's current row with sql_log_bin=0, then start the source. Never skip."),
-    Remedy(1146, "SQL", "", "a table that the source changes is missing here", "Seed it (federated_tables)."),
+           "Insert the source's current row, then start the source. Never skip.", verb="insert_row"),
+    Remedy(1146, "SQL", "", "a table that the source changes is missing here", "Seed it.", verb="reseed_table"),
     Remedy(1950, "SQL", "", "two servers wrote in one GTID domain, or a node was promoted before its relay log was drained",
-           "The node that is not the active one is wrong: seed it again from the active one. Never switch gtid_strict_mode off."),
+           "The node that is not the active one is wrong: seed it again from the active one. Never switch gtid_strict_mode off.", verb="reseed_node"),
     Remedy(1236, "IO", "not in the master's binlog", "this node is ahead of its source, or the source is merely behind",
-           "If the source is behind, wait and start again; if it can never have this position (rebuilt, unsynced failover), seed again.", again=True),
+           "If the source is behind, wait and start again; if it can never have this position (rebuilt, unsynced failover), seed again.",
+           again=True, verb="restart"),
     # Slave zones: the position is a filtered event of the master zone, in no binary log here. Seen after each crash of a slave-zone node.
     Remedy(1236, "IO", "missing the GTID", "the source's binary log has a hole at this position",
-           "Once the federation channel has passed it, stop and start this source; if that never helps, seed again from the master zone.", again=True),
-    Remedy(1236, "IO", "purged", "the source has purged the binary logs that are needed", "Seed again, and raise binlog_expire_logs_seconds on the source."),
-    Remedy(1236, "IO", "Could not find first log file", "the source has purged the binary log that is needed",
-           "Seed again, and raise binlog_expire_logs_seconds on the source."),
-    Remedy(1236, "IO", "", "the source cannot serve the position that is asked for", "Seed again, unless the source is only behind."),
+           "Once the federation channel has passed it, stop and start this source; if that never helps, seed again from the master zone.",
+           again=True, verb="restart"),
+    Remedy(1236, "IO", "purged", "the source has purged the binary logs that are needed", "Seed again, and raise binlog_expire_logs_seconds on the source.",
+           verb="reseed_node"),
+    Remedy(1236, "IO", "Could not find first log", "the source has purged the binary log that is needed; its position is a file's",
+           "Follow by GTID instead; if the source has purged that, too, seed again.", verb="repoint"),
+    Remedy(1236, "IO", "", "the source cannot serve the position that is asked for", "Seed again, unless the source is only behind.", verb="reseed_node"),
     # 10.11.19: one semi-sync state for all connections; the end of one IO thread leaves the headers of the others unread.
     Remedy(1595, "IO", "could not queue event", "another connection of this server was stopped while semi-synchronous replication was on",
-           "Stop and start this source; nothing is lost.", again=True),
+           "Stop and start this source; nothing is lost.", again=True, verb="restart"),
     Remedy(1593, "IO", "equal", "source and replica have the same server_id",
-           "Give each server of the federation its own server_id and restart the one that is wrong."),
-    Remedy(1593, "IO", "", "the source has no binary log or its settings do not fit", "Look at log_bin and server_id of the source."),
+           "Give each server of the federation its own server_id and restart the one that is wrong.", verb="site"),
+    Remedy(1593, "IO", "", "the source has no binary log or its settings do not fit", "Look at log_bin and server_id of the source.", verb="site"),
     Remedy(1597, "IO", "", "the replication user may not replicate",
-           "On the source: GRANT REPLICATION SLAVE ON *.* to this user for this node's address (database_access)."),
+           "On the source: GRANT REPLICATION SLAVE ON *.* to this user for this node's address (database_access).", verb="site"),
     Remedy(1045, "IO", "", "wrong user, password or address, or the user requires TLS and the source is set up without",
-           "Check the user and its hosts on the source (database_access) and the password given here."),
+           "Check the user and its hosts on the source (database_access) and the password given here.", verb="site"),
     Remedy(1130, "IO", "", "no user on the source may come from this node's address",
-           "Add this node's address to the user's hosts on the source (database_access)."),
+           "Add this node's address to the user's hosts on the source (database_access).", verb="site"),
     Remedy(2026, "IO", "", "TLS failed: the certificate lacks the name or address used as host, or the source has no TLS",
-           "Make a certificate with this address among its subject alternative names, or check ssl_ca."),
+           "Make a certificate with this address among its subject alternative names, or check ssl_ca.", verb="site"),
     Remedy(2003, "IO", "", "nobody answers at the source's address", "Start the source or mend the network; it retries by itself.", passing=True),
     Remedy(2002, "IO", "", "nobody answers at the source's address", "Start the source or mend the network; it retries by itself.", passing=True),
     Remedy(2005, "IO", "", "the source's host name is unknown", "Correct host; an address needs no name service.", passing=True),
@@ -402,7 +407,7 @@ CATALOGUE = (
     Remedy(1160, "IO", "", "the connection to the source was lost", "Mend the network; it retries by itself.", passing=True),
     Remedy(1053, "IO", "", "the source is shutting down", "Wait for it; it retries by itself.", passing=True),
     Remedy(1947, "SQL", "", "gtid_slave_pos was set on a node that writes in this domain",
-           "CHANGE MASTER … MASTER_DEMOTE_TO_SLAVE=1 on this node, then start the source again."),
+           "CHANGE MASTER … MASTER_DEMOTE_TO_SLAVE=1 on this node, then start the source again.", verb="demote"),
 )
 UNKNOWN = Remedy(0, "", "", "this error is not in the catalogue", "Read the message and the server's error log; do not skip events.")
 
@@ -467,7 +472,7 @@ def explain(row, source, where=""):
 
 @dataclass(frozen=True)
 class Verdict:
-    """One line of verification. level: ok or red."""
+    """One line of verification. level: ok or red; verb, source: what repairs it, see core.repair."""
 
     level: str
     subject: str
@@ -475,6 +480,8 @@ class Verdict:
     why: str = ""
     hint: str = ""
     errno: int = 0
+    verb: str = ""
+    source: str = ""
 
     def as_dict(self):
         return asdict(self)
@@ -531,7 +538,8 @@ def _source_health(source, row, target):
         if live != sorted(source.do_tables):
             yield Verdict("red", subject, "does not have its table filter",
                           f"live: {', '.join(live) or 'none'}; wanted: {', '.join(sorted(source.do_tables)) or 'none'}",
-                          f"Put '{source.name}.replicate-do-table' lines with exactly this name in the configuration and restart MariaDB.")
+                          f"Put '{source.name}.replicate-do-table' lines with exactly this name in the configuration and restart MariaDB.",
+                          verb="site", source=source.name)
         else:
             yield Verdict("ok", subject, f"filter is live ({len(live)} tables)" if live else "replicates without a filter, as wanted")
     extra = other_filters(row)
@@ -553,8 +561,8 @@ def _threads_health(subject, row):
     thread, errno, text = ("SQL", shown["sql_errno"], shown["sql_error"]) if shown["sql_errno"] else ("IO", shown["io_errno"], shown["io_error"])
     entry = remedy(errno, text, thread)
     why = f"error {errno} {text.strip()}: {entry.cause}" if errno else "no error; somebody stopped it, or it is still connecting"
-    return Verdict("red", subject, f"does not run (IO={shown['io']} SQL={shown['sql']})", why, entry.hint or "Start it (replication_source state: started).",
-                   errno)
+    return Verdict("red", subject, f"does not run (IO={shown['io']} SQL={shown['sql']})", why, entry.hint or "Start it.",
+                   errno, source=row["Connection_name"])
 
 
 def _settings_health(variables, settings):

@@ -8,7 +8,7 @@ of that name, or None. What could not be seen is unknown, never green.
 """
 from __future__ import annotations
 
-from . import federated, replication
+from . import federated, repair, replication
 from .report import check
 
 # sources are compared by what the topology derives; user and secrets are the database role's business
@@ -151,9 +151,12 @@ def _replication(topology, node, report):
                                                    **{key: source[key] for key in ("name", "host", "port")})])
     settings = {"server_id": node["server_id"], "gtid_domain_id": node["gtid_domain_id"], "gtid_ignore_duplicates": node["gtid_ignore_duplicates"]}
     verdicts = replication.health(report["rows"], report["variables"], wanted, settings)
+    raw = replication.by_name(report["rows"])
     for verdict in verdicts:
+        verb, table, key = repair.from_status(raw[verdict.source], not report["read_only"]) if verdict.source and not verdict.verb else (verdict.verb, "", "")
+        command = repair.command(target, verb, verdict.source, table, key, raw.get(verdict.source, {}).get("Master_Host", ""))
         yield check("replication", target, verdict.subject if verdict.level == "ok" else f"{verdict.subject} {verdict.what}", verdict.level == "ok",
-                    verdict.why, verdict.hint)
+                    verdict.why, f"{verdict.hint} {command}".strip())
 
 
 def _federation(topology, seen):

@@ -40,7 +40,7 @@ def test_captured_rows_are_read_and_need_no_change():
     (1236, "IO", "Could not find GTID state requested by slave in any binlog files. Probably the slave state is too old "
      "and required binlog files have been purged.",
      "binlog_expire_logs_seconds", False),
-    (1236, "IO", "Could not find first log file name in binary log index file", "binlog_expire_logs_seconds", False),
+    (1236, "IO", "Could not find first log file name in binary log index file", "Follow by GTID", False),
     (1595, "IO", "Relay log write failure: could not queue event from master", "nothing is lost", True),
     (1593, "IO", "master and slave have equal MariaDB server ids", "own server_id", False),
     (1597, "IO", "Master command COM_REGISTER_SLAVE failed: Access denied", "GRANT REPLICATION SLAVE", False),

@@ -1,0 +1,532 @@
+# Copyright: (c) 2026, The constellation.opennebula team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Repair verbs of one MariaDB server: from evidence to a plan, or to a refusal that says which evidence is missing.
+
+A verb is asked for by name; nothing here chooses one, and no event is ever skipped. The authority for a table is the source whose filter lists it
+(the federation channel), for all others the zone's other node. Reasons and measurements: field note "mariadb", sections 5 and 6.
+"""
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+
+from . import contents, gtid, replication
+from .contents import Comparison
+from .errors import CoreError
+from .plan import Change, Plan
+
+
+@dataclass(frozen=True)
+class Verb:
+    """does: for people; needs: options besides source; data: whether it changes rows, so that they are backed up before."""
+
+    name: str
+    does: str
+    needs: tuple = ()
+    data: bool = False
+
+
+VERBS = {verb.name: verb for verb in (
+    Verb("restart", "stops and starts the source, both threads"),
+    Verb("repoint", "lets the source pull from another server (host), by GTID", ("host",)),
+    Verb("refilter", "sets the live table filter of the source to what it should be (do_tables)", ("do_tables",)),
+    Verb("remove_row", "removes one row (table, key) that the source does not know, and starts what it stopped", ("table", "key"), data=True),
+    Verb("insert_row", "inserts the source's row (table, key) that is missing here, and starts what it stopped", ("table", "key"), data=True),
+    Verb("reseed_table", "replaces one table (table) by the source's", ("table",), data=True),
+    Verb("reseed_tables", "replaces all tables of a federation source by the master zone's, with their position", (), data=True),
+    Verb("reseed_node", "replaces the whole database of a standby by its zone's writer's, with its position, and begins a new binary log", (), data=True),
+    Verb("demote", "lets a writer follow its rebuilt peer again from its own position (MASTER_DEMOTE_TO_SLAVE)"),
+)}
+SITE = "site"      # not a verb of ours: the configuration or the accounts are wrong
+MANY = 10          # differing rows above which a table is seeded again rather than mended row by row
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the operator asks for."""
+
+    verb: str
+    source: str
+    table: str = ""
+    key: str = ""
+    host: str = ""
+    port: int = 0
+    do_tables: object = None
+    database: str = "opennebula"
+
+
+@dataclass(frozen=True)
+class Side:
+    """What one server says. rows: SHOW ALL SLAVES STATUS, replicas: server ids that pull from it; None is "could not be read"."""
+
+    where: str
+    error: str = ""
+    server_id: int = 0
+    domain: int = 0
+    read_only: bool = True
+    slave_pos: str = ""
+    binlog_pos: str = ""
+    current_pos: str = ""
+    binlog_state: str = ""
+    rows: object = None
+    replicas: object = None
+
+
+@dataclass(frozen=True)
+class Facts:
+    """The evidence. peers: the zone's other nodes as {source name: Side}; row_here, row_there: the row that key names."""
+
+    here: Side
+    source: object = None
+    peers: object = None
+    comparison: Comparison = Comparison()
+    row_here: object = None
+    row_there: object = None
+    target: object = None
+    culprit: str = ""
+
+    def row(self, name):
+        return replication.by_name(self.here.rows or ()).get(name)
+
+
+# --- reading errors and keys -------------------------------------------------------------------------------------------------
+
+_ON_TABLE = re.compile(r"on table [`'\"]?[\w$]+[`'\"]?\.[`'\"]?([\w$]+)")
+_NO_TABLE = re.compile(r"Table '[\w$]+\.([\w$]+)' doesn't exist")
+_DUPLICATE = re.compile(r"Duplicate entry '(.*?)' for key '([\w$]+)'")
+
+
+def named_in(text):
+    """Return (table, index, entry) that an error of the SQL thread names; "" for what it does not."""
+    table = _ON_TABLE.search(text or "") or _NO_TABLE.search(text or "")
+    duplicate = _DUPLICATE.search(text or "")
+    return table.group(1) if table else "", duplicate.group(2) if duplicate else "", duplicate.group(1) if duplicate else ""
+
+
+def parse_key(text, columns):
+    """Return {column: value} of a primary key as the operator writes it.
+
+    >>> parse_key("5", ["oid"]), parse_key("vid=3,seq=0", ["vid", "seq"])
+    ({'oid': '5'}, {'vid': '3', 'seq': '0'})
+    """
+    if not columns:
+        raise CoreError("cannot name a row", why="the table has no primary key", hint="Use verb reseed_table.")
+    if len(columns) == 1:
+        return {columns[0]: text[len(columns[0]) + 1:] if text.startswith(f"{columns[0]}=") else text}
+    found = dict(part.split("=", 1) for part in text.split(",") if "=" in part)
+    if sorted(found) != sorted(columns):
+        raise CoreError("cannot name a row", why=f"the key {text!r} does not give {', '.join(columns)}",
+                        hint="Write it as " + ",".join(f"{column}=…" for column in columns) + ".")
+    return {column: found[column] for column in columns}
+
+
+def where_sql(key):
+    """Return the condition for a key as text without any character that needs quoting: it also goes to mariadb-dump."""
+    return " AND ".join(f"`{column}` = {_literal(value)}" for column, value in key.items())
+
+
+def _literal(value):
+    if re.fullmatch(r"0|-?[1-9][0-9]*", value):
+        return value
+    return f"CONVERT(X'{value.encode('utf-8').hex()}' USING utf8mb4)" if value else "''"
+
+
+def authority(rows, database, table):
+    """Return the name of the source that has the truth about a table, None when nobody has."""
+    name = f"{database}.{table}"
+    filtered = [row["Connection_name"] for row in rows if name in replication.filter_of(row)]
+    return next(iter(filtered + [row["Connection_name"] for row in rows if not replication.filter_of(row)]), None)
+
+
+def tables_of(rows, source, database, existing):
+    """Return the tables that a source has the truth about, of those that exist on either side and those that its filter lists."""
+    row = replication.by_name(rows).get(source)
+    listed = [name.split(".", 1)[1] for name in replication.filter_of(row) if name.startswith(f"{database}.")] if row else []
+    return tuple(sorted(name for name in set(listed) | set(existing) if authority(rows, database, name) == source))
+
+
+def is_federation(row):
+    return bool(replication.filter_of(row))
+
+
+# --- which verb --------------------------------------------------------------------------------------------------------------
+
+def verb_for(entry, federation, writer):
+    """Return the verb of a catalogue entry for this kind of source and node."""
+    if entry.verb == "reseed_node":
+        return "reseed_tables" if federation else "demote" if writer else "reseed_node"
+    return entry.verb
+
+
+def from_status(row, writer=False):
+    """Return (verb, table, key) that a row of SHOW ALL SLAVES STATUS alone suggests; the key only where the error names it."""
+    shown = replication.status_of(row)
+    thread, errno, text = ("SQL", shown["sql_errno"], shown["sql_error"]) if shown["sql_errno"] else ("IO", shown["io_errno"], shown["io_error"])
+    if not errno:
+        return ("" if "No" not in (shown["io"], shown["sql"]) else "restart", "", "")
+    table, index, entry = named_in(text)
+    verb = verb_for(replication.remedy(errno, text, thread), is_federation(row), writer)
+    return verb, table, entry if index == "PRIMARY" else ""
+
+
+def command(node, verb, source="", table="", key="", host=""):
+    """Return the command that does it, empty when there is nothing to do."""
+    if not verb:
+        return ""
+    if verb == SITE:
+        return "ansible-playbook site.yml --tags database"
+    words = ["ansible-playbook repair.yml", f"--limit {node}", f"-e repair_verb={verb}"]
+    needs = VERBS[verb].needs
+    values = {"source": source, "table": table or "<table>", "key": key or "<key>", "host": host or "<address>"}
+    words += [f"-e repair_{name}={values[name]}" for name in ("source", *needs) if values.get(name)]
+    return " ".join(words)
+
+
+# --- the plan of a verb ------------------------------------------------------------------------------------------------------
+
+def plan(request, facts):
+    """Return the Plan of the verb, empty when its goal is there; raise CoreError when evidence is missing or contradicts."""
+    verb = VERBS[request.verb]
+    missing = [name for name in verb.needs if getattr(request, name) in ("", None)]
+    row = facts.row(request.source)
+    if missing:
+        raise _refusal(request, facts, f"it needs {' and '.join(missing)}", "Run without a verb: the evidence names them.")
+    if row is None:
+        names = ", ".join(sorted(replication.by_name(facts.here.rows or ()))) or "none"
+        raise _refusal(request, facts, f"this server has no source {request.source!r}, only: {names}", "Run site.yml: it creates what the topology wants.")
+    if request.table and request.verb in ("remove_row", "insert_row", "reseed_table"):
+        right = authority(facts.here.rows, request.database, request.table)
+        if right != request.source:
+            raise _refusal(request, facts, f"{request.source} is not the source of {request.table}, {right} is", f"Name the source {right}.")
+    return _PLANS[request.verb](request, facts, row)
+
+
+def _refusal(request, facts, why, hint):
+    target = " ".join(filter(None, (request.source, request.table, request.key)))
+    return CoreError(f"refusing to {request.verb} {target}", facts.here.where, why, hint, verb=request.verb, source=request.source)
+
+
+def _runs(row):
+    return replication.threads_of(row) == ("Yes", "Yes")
+
+
+def _threads(request, row):
+    return Change("source_threads", request.source, replication._threads_text(row), "running")
+
+
+def _must_answer(request, facts, side, what):
+    if side is None or side.error:
+        raise _refusal(request, facts, f"{what} cannot be asked: {side.error if side else 'unknown'}",
+                       "Start it, or let the seed user in from this node's address (site.yml --tags database).")
+
+
+def _restart(request, facts, row):
+    if _runs(row):
+        return Plan()
+    status = replication.status_of(row)
+    verb, table, key = from_status(row, not facts.here.read_only)
+    if status["sql_errno"]:
+        raise _refusal(request, facts, f"its SQL thread stopped with error {status['sql_errno']} ({status['sql_error'].strip()}), which would come again",
+                       f"Use verb {verb or 'reseed_node'}{f' for table {table}' if table else ''}.")
+    entry = replication.remedy(status["io_errno"], status["io_error"], "IO")
+    if status["io_errno"] and entry.passing and status["io"] != "No":
+        raise _refusal(request, facts, f"error {status['io_errno']}: {entry.cause}, and it tries again by itself", f"Nothing to do here. {entry.hint}")
+    return Plan((_threads(request, row),))
+
+
+def _repoint(request, facts, row):
+    have = replication.parse([row])[0]
+    wanted = replace(replication.wanted_sources([dict(have, use_gtid="slave_pos", state="started")])[0], host=request.host, port=request.port or have["port"])
+    todo = replication.plan([row], [wanted])
+    if not todo:
+        return todo
+    if not gtid.only(facts.here.slave_pos, _domain_of(request, facts)):
+        raise _refusal(request, facts, "this server has no GTID position of the source's domain, so another server would be read from its beginning",
+                       "Use verb reseed_tables or reseed_node.")
+    _must_answer(request, facts, facts.target, f"{wanted.host}:{wanted.port}")
+    if facts.target.server_id == facts.here.server_id:
+        raise _refusal(request, facts, f"{wanted.host}:{wanted.port} has this server's own server_id {facts.here.server_id}", "Name another server.")
+    late = gtid.missing(facts.target.binlog_pos, gtid.only(facts.here.slave_pos, _domain_of(request, facts)))
+    if late:
+        raise _refusal(request, facts, f"{wanted.host}:{wanted.port} is at {facts.target.binlog_pos or 'nothing'}, this node already at {late}",
+                       "Wait until it has caught up (it would answer 1236), or name another server.")
+    return todo
+
+
+def _domain_of(request, facts):
+    named = re.match(r"zone(\d+)", request.source)
+    return int(named.group(1)) if named else facts.here.domain
+
+
+def _refilter(request, facts, row):
+    have, want = replication.filter_of(row), sorted(request.do_tables)
+    if have == want and _runs(row):
+        return Plan()
+    changes = [Change("source_filter", request.source, have, want)] if have != want else []
+    return Plan(tuple(changes + ([] if _runs(row) else [_threads(request, row)])))
+
+
+def _demote(request, facts, row):
+    if _runs(row):
+        return Plan()
+    _must_answer(request, facts, facts.source, "the source")
+    if is_federation(row) or facts.source.domain != facts.here.domain:
+        raise _refusal(request, facts, "the source is of another zone, this node writes nothing that it has", "Use verb reseed_tables.")
+    if not facts.source.read_only:
+        raise _refusal(request, facts, "the source takes writes: there may be two writers", "Close one of them first (crm_mon -1r; SET GLOBAL read_only=1).")
+    unknown = gtid.beyond(facts.source.binlog_state, facts.here.binlog_state, facts.here.domain)
+    if unknown:
+        raise _refusal(request, facts, f"the source has events that this node never had ({unknown}), and they would be passed over: two histories",
+                       "Use verb reseed_node on the node that is not the writer, then demote here.")
+    return Plan((_threads(request, row),))
+
+
+# --- rows --------------------------------------------------------------------------------------------------------------------
+
+def _rows_agree(facts):
+    return facts.row_here == facts.row_there
+
+
+def _check_reference(request, facts, row):
+    """What every verb that takes the source's rows for the truth needs."""
+    _must_answer(request, facts, facts.source, "the source")
+    if facts.comparison.error:
+        raise _refusal(request, facts, f"the contents cannot be compared: {facts.comparison.error}",
+                       "The seed user needs SELECT on the database there (site.yml --tags database).")
+    if not facts.here.read_only and facts.source.domain == facts.here.domain:
+        raise _refusal(request, facts, "this node is its zone's writer: its rows are the truth, the other node's are not", "Repair the other node.")
+
+
+def _stopped_by(facts, errno, table):
+    """Return the errors of this number for this table, on any source."""
+    shown = [replication.status_of(one) for one in facts.here.rows]
+    return [one for one in shown if one["sql_errno"] == errno and named_in(one["sql_error"])[0] == table]
+
+
+def _remove_row(request, facts, row):
+    _check_reference(request, facts, row)
+    if _rows_agree(facts) and _runs(row):
+        return Plan()
+    if facts.row_here is None:
+        raise _refusal(request, facts, "there is no such row here", "Look at the evidence again (repair.yml without a verb).")
+    if _rows_agree(facts):
+        raise _refusal(request, facts, "the source has exactly the same row: not the row is wrong, but the position", "Use verb reseed_table.")
+    hit = bool(_stopped_by(facts, 1062, request.table)) and facts.culprit == request.key
+    if not hit:
+        if facts.row_there is not None:
+            raise _refusal(request, facts, "the source has a row with this key, and nothing stopped at it: the row differs, it is not errant",
+                           "Use verb reseed_table.")
+        if not facts.comparison.proven:
+            raise _refusal(request, facts, f"it is not proven that the source does not know the row: this node is at {facts.comparison.here or 'nothing'}, "
+                           f"the source at {facts.comparison.there}, so its removal may still be to come",
+                           "Let the source catch up first, or use verb reseed_table.")
+    return Plan((Change("row", f"{request.table} {request.key}", contents.shown(facts.row_here), None),))
+
+
+def _insert_row(request, facts, row):
+    _check_reference(request, facts, row)
+    if facts.row_there is None:
+        raise _refusal(request, facts, "the source does not have this row", "Look at the evidence again (repair.yml without a verb).")
+    if _rows_agree(facts):
+        if _runs(row):
+            return Plan()
+        raise _refusal(request, facts, "the row is here, and equal to the source's; something else stopped the source", "Run without a verb for the evidence.")
+    if facts.row_here is not None:
+        raise _refusal(request, facts, "a row with this key is here, with other contents", "Use verb reseed_table.")
+    if not facts.comparison.proven and not _stopped_by(facts, 1032, request.table):
+        raise _refusal(request, facts, f"the row may still be to come: this node is at {facts.comparison.here or 'nothing'}, the source at "
+                       f"{facts.comparison.there}, and no source stopped with 1032 at this table", "Let the source catch up first, or use verb reseed_table.")
+    return Plan((Change("row", f"{request.table} {request.key}", None, contents.shown(facts.row_there)),))
+
+
+# --- tables ------------------------------------------------------------------------------------------------------------------
+
+def _reseed_table(request, facts, row):
+    _check_reference(request, facts, row)
+    wrong = facts.comparison.table(request.table)
+    if not wrong and _runs(row):
+        return Plan()
+    if not wrong and not any(named_in(one["sql_error"])[0] == request.table for one in map(replication.status_of, facts.here.rows)):
+        raise _refusal(request, facts, "the table equals the source's, and no source stopped at it", "Run without a verb for the evidence.")
+    _check_source_is_sound(request, facts)
+    _check_binary_log(request, facts)
+    return Plan((Change("table", f"{request.database}.{request.table}", "not the source's", f"the source's ({request.source})"),))
+
+
+def _reseed_tables(request, facts, row):
+    _check_reference(request, facts, row)
+    if not is_federation(row):
+        raise _refusal(request, facts, f"source {request.source} has no table filter, so it is no federation channel",
+                       "Use verb reseed_node, or refilter if the filter was lost.")
+    if facts.comparison.equal and _runs(row):
+        return Plan()
+    _check_source_is_sound(request, facts)
+    _check_binary_log(request, facts)
+    return Plan((Change("tables", request.database, "not the source's", {"source": request.source, "tables": [
+        name.split(".", 1)[1] for name in replication.filter_of(row)]}),))
+
+
+def _reseed_node(request, facts, row):
+    _must_answer(request, facts, facts.source, "the source")
+    if not facts.here.read_only:
+        raise _refusal(request, facts, "this node is its zone's writer: its data is the zone's data", "Seed the other node; here use verb demote afterwards.")
+    if is_federation(row) or facts.source.domain != facts.here.domain:
+        raise _refusal(request, facts, "the source is of another zone; a node is loaded from its own zone's writer",
+                       "Name the source towards the zone's other node.")
+    _check_reference(request, facts, row)
+    if facts.comparison.equal and _runs(row):
+        return Plan()
+    if facts.source.read_only:
+        raise _refusal(request, facts, "the source is not its zone's writer (read_only), so it is not known whose data is right",
+                       "Let the cluster start its database_writer there first.")
+    _check_replicas(request, facts)
+    return Plan((Change("database", request.database, "not the writer's", f"the writer's ({request.source})"),))
+
+
+def _check_source_is_sound(request, facts):
+    """What is copied from must itself be right: a source whose own replication stopped would spread its fault."""
+    if facts.source.rows is None:
+        raise _refusal(request, facts, "it cannot be seen whether the source's own replication is sound",
+                       "The seed user needs SLAVE MONITOR there (site.yml --tags database).")
+    broken = [one["name"] for one in map(replication.status_of, facts.source.rows) if one["sql_errno"]]
+    if broken and facts.source.read_only:
+        raise _refusal(request, facts, f"the source's own replication stopped ({', '.join(broken)}), its rows may be wrong, too", "Repair the source first.")
+
+
+def _check_binary_log(request, facts):
+    """Seeding passes events over that the binary log of this node then does not have; whoever is behind must not read on over the gap.
+
+    A standby begins a new binary log, at which such a reader stops (1236). A writer cannot: there the zone's other nodes must be past the gap,
+    which is looked at again when its end is known.
+    """
+    for name, peer in (facts.peers or {}).items():
+        _must_answer(request, facts, peer, f"the zone's other node ({name})")
+    if facts.here.read_only:
+        _check_replicas(request, facts)
+        for name, peer in (facts.peers or {}).items():
+            unknown = gtid.beyond(facts.here.binlog_state, peer.binlog_state, facts.here.domain)
+            if unknown:
+                raise _refusal(request, facts, f"this node has events of its own zone that {name} never had ({unknown}); a new binary log would lose them",
+                               "Use verb reseed_node if this node is the one that is wrong; else let the other node catch up.")
+        return
+    for name, peer in (facts.peers or {}).items():
+        if peer.rows is None or any(one["sql_errno"] for one in map(replication.status_of, peer.rows)):
+            raise _refusal(request, facts, f"this node is the zone's writer, and the replication of the other node ({name}) is broken or cannot be seen: "
+                           "it would read on over what is passed over here", "Repair the standby first, then this node.")
+
+
+def _check_replicas(request, facts):
+    """A new binary log throws out everyone who pulls from here; the zone's own nodes are started again, others would have to be seeded."""
+    known = {peer.server_id for peer in (facts.peers or {}).values() if not peer.error}
+    others = sorted(set(facts.here.replicas or ()) - known)
+    if others:
+        raise _refusal(request, facts, f"servers {', '.join(map(str, others))} (server_id) pull from this node and could not go on after its new binary log",
+                       "Let them pull from the other node first: put this front-end into standby (the federation address moves), or verb repoint there.")
+
+
+_PLANS = {"restart": _restart, "repoint": _repoint, "refilter": _refilter, "demote": _demote, "remove_row": _remove_row, "insert_row": _insert_row,
+          "reseed_table": _reseed_table, "reseed_tables": _reseed_tables, "reseed_node": _reseed_node}
+
+
+# --- findings ----------------------------------------------------------------------------------------------------------------
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that is wrong: its name in the catalogue, the evidence, and the verb that repairs it ("" when nothing is to be done here)."""
+
+    name: str
+    source: str
+    why: str
+    verb: str = ""
+    table: str = ""
+    key: str = ""
+    hint: str = ""
+    host: str = ""
+
+    def as_dict(self, node):
+        return {"name": self.name, "source": self.source, "why": self.why, "verb": self.verb, "table": self.table, "key": self.key, "hint": self.hint,
+                "command": command(node, self.verb, self.source, self.table, self.key, self.host)}
+
+
+def findings(facts_of, expected=None):
+    """Return Findings of a server. facts_of: {source name: Facts of that source}; expected: {source name: tables of its filter}."""
+    found = []
+    for name, facts in facts_of.items():
+        row = facts.row(name)
+        if row is None:
+            found.append(Finding("missing source", name, "SHOW ALL SLAVES STATUS does not list it", SITE, hint="Run site.yml: it creates the source."))
+            continue
+        want = (expected or {}).get(name)
+        if want is not None and replication.filter_of(row) != sorted(want):
+            found.append(Finding("filter", name, f"its live filter lists {len(replication.filter_of(row))} tables, wanted {len(want)}", "refilter",
+                                 hint="If it comes back after a restart, the configuration file is wrong: site.yml --tags database."))
+        found += _of_threads(name, row, facts)
+        found += _of_contents(name, row, facts)
+    return found
+
+
+def _of_threads(name, row, facts):
+    shown = replication.status_of(row)
+    if _runs(row):
+        return
+    thread, errno, text = ("SQL", shown["sql_errno"], shown["sql_error"]) if shown["sql_errno"] else ("IO", shown["io_errno"], shown["io_error"])
+    entry = replication.remedy(errno, text, thread)
+    verb, table, key = from_status(row, not facts.here.read_only)
+    why = f"IO={shown['io']} SQL={shown['sql']}" + (f", {thread} error {errno}: {entry.cause} ({text.strip()})" if errno else ", no error")
+    hint = entry.hint
+    if errno == 1062:
+        key = facts.culprit or key
+        if facts.row_here is not None and facts.row_here == facts.row_there:
+            verb, key, hint = "reseed_table", "", "The row equals the source's: the position is wrong, not the row."
+    elif errno == 1032:
+        missing = (facts.comparison.table(table) or contents.Table(table)).missing
+        key = missing[0] if len(missing) == 1 else ""
+        if len(missing) > MANY or not missing:
+            verb = "reseed_table"
+        elif not key:
+            hint = f"One of the rows {', '.join(missing)}; a row that was not it is taken out again."
+    elif verb == "reseed_node" and facts.source and not facts.source.error and facts.source.read_only and errno == 1236 and not gtid.beyond(
+            facts.source.binlog_state, facts.here.binlog_state, facts.here.domain):
+        verb = "demote"
+    elif verb == "demote" and facts.source and gtid.beyond(facts.source.binlog_state, facts.here.binlog_state, facts.here.domain):
+        hint = f"Verb reseed_node on the other node first: it has events of its own ({facts.source.where})."
+    elif not errno and "No" not in (shown["io"], shown["sql"]):
+        verb, hint = "", "It is connecting; look again."
+    yield Finding(str(errno) if errno else "stopped", name, why, verb, table, key, hint, row["Master_Host"])
+
+
+def _of_contents(name, row, facts):
+    comparison = facts.comparison
+    if comparison.error:
+        yield Finding("unknown contents", name, comparison.error, hint="Nothing is known about the contents towards this source.")
+        return
+    if not facts.here.read_only and facts.source.domain == facts.here.domain:
+        return      # this node is the writer: what differs is judged on the other node
+    at = "" if comparison.proven else f" (not proven: here {comparison.here or 'nothing'}, source {comparison.there}; some may still be to come)"
+    stopped = {named_in(one["sql_error"])[0] for one in map(replication.status_of, facts.here.rows) if one["sql_errno"]}
+    for table in comparison.tables:
+        if not comparison.proven and table.name in stopped:
+            continue      # the error says it, and better
+        keys = table.keys()
+        if table.why or not comparison.proven or table.differing or len(keys) > MANY:
+            proposals = [("reseed_table" if comparison.proven or table.why else "", "")]
+        else:
+            proposals = [("remove_row", key) for key in table.extra] + [("insert_row", key) for key in table.missing]
+        for verb, key in proposals:
+            yield Finding("difference" if comparison.proven or table.why else "behind", name, f"{table}{at}", verb, table.name, key,
+                          "" if verb else "Let it catch up, then look again.")
+
+
+def lines(node, found):
+    """Return the findings as a table for people."""
+    if not found:
+        return [f"{node}: nothing to repair"]
+    text = [f"{node}: {len(found)} finding{'s' if len(found) != 1 else ''}"]
+    for one in found:
+        data = one.as_dict(node)
+        text.append(f"  {data['name']:<12} source {data['source']}: {data['why']}")
+        if data["hint"]:
+            text.append(f"  {'':<12} {data['hint']}")
+        text.append(f"  {'':<12} → " + (data["command"] or "nothing to do here"))
+    return text
