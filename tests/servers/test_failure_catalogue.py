@@ -93,7 +93,8 @@ def red(zones, *names):
         report = replication_info.read({"names": None, "wait_gtid_pos": None, "wait_timeout_s": 1}, zones[name].server())
         checks += [one for one in verification._replication(found, found["nodes"][name], report) if "variable" not in one.what]
     reports = {name: federated_tables_info.read({"database": "opennebula", "tables": None}, node.server(mariadb.Snapshot)) for name, node in zones.items()}
-    checks += [one for one in federated.checks(reports, ["alpha1", "alpha2"]) if one.target in (names or zones)]
+    checks += [one for one in
+               federated.checks(reports, ["alpha1", "alpha2"], lambda node, wrong: verification._remedy(found["nodes"][node], wrong)) if one.target in (names or zones)]
     return [f"{one.target} {one.what}: {one.why} → {one.hint}" for one in checks if one.status != "green"]
 
 

@@ -211,8 +211,11 @@ def summary(verdicts):
     return next((kind for kind in ("different", "retry") if kind in kinds), "equal" if verdicts else "retry")
 
 
-def checks(reports, master_nodes):
-    """Return report.Checks, one per node. reports: {node: result of federated_tables_info or None}; None could not be read."""
+def checks(reports, master_nodes, remedy=lambda node, tables: "run repair.yml"):
+    """Return report.Checks, one per node. reports: {node: result of federated_tables_info or None}; None could not be read.
+
+    remedy(node, tables that differ): what to do about them.
+    """
     known = {node: dict(report, node=node) for node, report in reports.items() if report and report.get("present")}
     domain = next((known[node]["gtid_domain_id"] for node in master_nodes if node in known), None)
     verdicts = compare(list(known.values()), domain) if domain is not None else []
@@ -225,7 +228,7 @@ def checks(reports, master_nodes):
         missing = "its tables could not be read" if node not in known else "no front-end of the master zone could be read"
         why = "; ".join(f"{verdict.table}: {verdict.why}" for verdict in wrong or unsure) or missing
         found.append(check("federation", node, "its federated tables equal the master zone's", holds, why,
-                           "An errant write or a lost event: find it before it is overwritten, then federated_tables with force: true." if wrong
+                           f"An errant write or a lost event: {remedy(node, [verdict.table for verdict in wrong])}" if wrong
                            else "It is catching up, or its replication is broken; look again."))
     return found
 

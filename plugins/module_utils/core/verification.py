@@ -172,4 +172,12 @@ def _federation(topology, seen):
                  if other["mode"] != "standalone" and known.get(other["id"]) != other["endpoint"]]
         yield check("federation", zone["name"], "knows every zone and its endpoint", not wrong, "; ".join(wrong), "Run site.yml with --tags federation.")
     tables = {node: _part(seen.get(node), "tables") for zone in topology["zones"].values() if zone["mode"] != "standalone" for node in zone["nodes"]}
-    yield from federated.checks(tables, master["nodes"])
+    yield from federated.checks(tables, master["nodes"], lambda node, wrong: _remedy(topology["nodes"][node], wrong))
+
+
+def _remedy(node, tables):
+    """The rows are named by repair.yml; seeding the tables again is always possible."""
+    sources = list(node["federation_sources"]) + list(node["pair_sources"])
+    seeding = [repair.command(node["name"], "reseed_table", sources[0]["name"], table) for table in tables[:1]] if sources else []
+    return (f"'ansible-playbook repair.yml --limit {node['name']}' names the rows and the verb for each"
+            + "".join(f"; or seed it again: {one}" for one in seeding))

@@ -198,3 +198,14 @@ def test_every_line_that_is_not_green_says_why_and_what_to_do():
         broken(reports)
         for one in report.bad(verification.verify(FACTS, reports)):
             assert one.why and one.hint, one
+
+
+def test_red_lines_of_replication_name_the_command():
+    reports = seen()
+    stopped(reports)
+    reports["beta2"]["replication"]["rows"][1]["Last_SQL_Error"] = "on table opennebula.acl; Duplicate entry '7' for key 'PRIMARY'"
+    other_row(reports)
+    hints = [one.hint for one in report.bad(verification.verify(FACTS, reports)) if one.target == "beta2"]
+    command = "ansible-playbook repair.yml --limit beta2 -e repair_verb="
+    assert any(f"{command}remove_row -e repair_source=zone0 -e repair_table=acl -e repair_key=7" in hint for hint in hints)
+    assert any(f"{command}reseed_table -e repair_source=zone0 -e repair_table=user_pool" in hint for hint in hints)
