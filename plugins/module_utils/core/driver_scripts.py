@@ -115,7 +115,7 @@ def name_problems(name):
 
 def required(names, release):
     """Return the names of the actions that there must be: the operator's, else all that the release may call."""
-    return list(names) if names is not None else [action.name for action in actions(release)]
+    return [str(name) for name in names] if names is not None else [action.name for action in actions(release)]
 
 
 def problems(generation, release, probes, given_actions, required_actions):
@@ -139,7 +139,7 @@ def problems(generation, release, probes, given_actions, required_actions):
 
 def _file_problems(option, name, content, runs):
     where = f"{option}.{name}"
-    if not FILE_NAME.match(str(name)):
+    if not isinstance(name, str) or not FILE_NAME.match(name):
         return [_file_name_problem(option, name)]
     found = []
     if option == "probes" and LEFTOVER.search(name):

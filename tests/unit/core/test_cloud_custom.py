@@ -115,6 +115,8 @@ WRONG = [
     ({"probes": ["x"]}, "5.0.2", "probes must be a dictionary of file names and texts, or a list of name and content"),
     ({"probes": [{"name": "a", "content": "#!/bin/sh\n"}] * 2}, "5.0.2", "probes: a is there twice"),
     ({"probes": {"../x": "#!/bin/sh\n"}}, "5.0.2", "probes: '../x' is no plain file name"),
+    ({"probes": {1: "#!/bin/sh\n"}}, "5.0.2", "probes: '1' is no plain file name"),
+    ({"required_actions": ["deploy", ["poll"]]}, "5.0.2", "required_actions: ['poll'] is no action"),
     ({"probes": {"x.dpkg-old": "#!/bin/sh\n"}}, "5.0.2", "probes.x.dpkg-old: files of this ending are passed over"),
     ({"probes": {"x": "echo\n"}}, "5.0.2", "probes.x does not begin with #! and the path of its interpreter"),
     ({"probes": {"x": "#!/bin/sh\r\n"}}, "5.0.2", "probes.x has a carriage return at the end of its first line"),

@@ -72,6 +72,10 @@ def test_probe_runs_as_the_daemon_runs_it(scripts, one):
     (one / "remotes/im/mycloud.d/30-old.dpkg-old").chmod(0o755)
     record = one / "record"
     record.touch()
+    stopped = {"monitor": "#!/bin/sh\nexit 1\n", "next": f"#!/bin/sh\necho ran > {record}\n"}
+    with pytest.raises(Problems, match="probe monitor ended with 1"):
+        driver_scripts.ensure(params(probes=stopped), scripts, False)
+    assert record.read_text() == ""
     spy = GOOD + f'. ../../scripts_common.sh\n. ../../vmm/mycloud/lib.sh\n{{ pwd; echo "$0 $*"; echo "$COMMON $LIB"; ls; env; }} > {record}\n'
     driver_scripts.ensure(params(probes={"monitor": spy}, actions=dict(ACTIONS, **{"lib.sh": "LIB=lib\n"})), scripts, False)
     told = record.read_text().splitlines()
@@ -115,13 +119,13 @@ def test_output_of_one_probe_that_runs_into_the_next_is_found(scripts):
 
 
 def test_error_shows_no_secrets(scripts, monkeypatch):
-    monkeypatch.setenv("ANSIBLE_THING", CANARY)
-    leaky = f"#!/bin/sh\nset -x\nAPI_KEY='{CANARY}'\nenv\ncurl --header $API_KEY\necho {'x' * 5000} $API_KEY >&2\nexit 1\n"
+    monkeypatch.setenv("ANSIBLE_THING", "LEAK-7d11")
+    leaky = f"#!/bin/sh\necho {'x' * 5000} >&2\nset -x\nAPI_KEY='{CANARY}'\nenv | grep ANSIBLE_ >&2\necho $API_KEY >&2\nexit 1\n"
     library = {"cloud.yml": f"  secret_access_key: {CANARY}-too\n"}
     with pytest.raises(Problems) as caught:
         driver_scripts.ensure(params(probes={"monitor": leaky}, actions=dict(ACTIONS, **library)), scripts, False)
     text = str(caught.value) + json.dumps(caught.value.as_dict())
-    assert CANARY not in text and "(secret)" in text and len(str(caught.value)) < 1000
+    assert CANARY not in text and "LEAK-7d11" not in text and "(secret)" in text and len(str(caught.value)) < 1000
 
 
 def test_scripts_that_are_there_are_only_looked_at(scripts, one):
