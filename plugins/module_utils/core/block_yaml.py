@@ -351,6 +351,9 @@ def _set(lines, entry, path, value, origin):
 
 
 def _child(entry, name, path, origin):
+    merged = next((child for child in entry.children if child.key == "<<"), None)
+    if merged:
+        raise _at(merged, path, origin, "has keys that are merged from elsewhere")
     exact = [child for child in entry.children if child.name == name]
     found = exact or [child for child in entry.children if bare(child.name) == bare(name)]
     if len(found) > 1:
@@ -406,4 +409,7 @@ def _remove(lines, path, origin):
         if child is None:
             return
         entry = child
+    anchor = next((number for number in range(entry.first, entry.last + 1) if re.search(r"[:-][ \t]+&", lines[number])), None)
+    if anchor is not None:
+        raise _at(entry, path, origin, f"has an anchor in line {anchor + 1} that others may refer to")
     del lines[entry.first:entry.last + 1]

@@ -12,7 +12,7 @@ import yaml
 from ansible_collections.constellation.opennebula.plugins.module_utils.core import driver_conf, versions
 from ansible_collections.constellation.opennebula.plugins.module_utils.core.clouds import azure, common, driver, ec2, elastichosts, opennebula
 
-FIXTURES = pathlib.Path(__file__).resolve().parents[4] / "shared" / "fixtures" / "config"
+FIXTURES = pathlib.Path(__file__).resolve().parents[3].parent / "shared" / "fixtures" / "config"
 PEM = "-----BEGIN CERTIFICATE-----\nx\n-----END CERTIFICATE-----\n-----BEGIN PRIVATE KEY-----\ny\n-----END PRIVATE KEY-----\n"
 EC2 = {
     "provider": "ec2", "proxy": "http://10.0.0.1:3128", "state_wait_timeout_s": 450,

@@ -15,7 +15,7 @@ from ansible_collections.constellation.opennebula.plugins.module_utils.core.erro
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-FIXTURES = pathlib.Path(__file__).resolve().parents[4] / "shared" / "fixtures" / "config"
+FIXTURES = pathlib.Path(__file__).resolve().parents[3].parent / "shared" / "fixtures" / "config"
 EC2 = """proxy_uri:
 regions:
     default:
@@ -114,6 +114,7 @@ def test_yaml_adding_and_removing_gives_the_same_bytes(end):
     ("a: 1\na: 2\n", ("a",), 2, "twice"),
     ("a: 1\n", ("a", "b"), 1, "has a value"),
     ("a:\n  b: 1\n", ("a",), 1, "keys below it"),
+    ("a:\n  <<: {b: 1}\n", ("a", "b"), 2, "merged"),
 ])
 def test_yaml_outside_of_the_subset_is_refused_where_it_would_change(text, path, line, why):
     with pytest.raises(CoreError) as caught:
@@ -121,6 +122,11 @@ def test_yaml_outside_of_the_subset_is_refused_where_it_would_change(text, path,
     assert caught.value.where == f"/f:{line}" and why in caught.value.why
     changed = block_yaml.edit(text, [(("z",), 1)])                  # the same file is changed elsewhere
     assert changed == text + "z: 1\n"
+
+
+def test_yaml_entry_with_an_anchor_is_not_removed():
+    with pytest.raises(CoreError, match="anchor in line 2"):
+        block_yaml.edit("a:\n  b: &n 1\nc: *n\n", [], [("a",)])
 
 
 @pytest.mark.parametrize("text, line, why", [
@@ -133,6 +139,15 @@ def test_yaml_file_that_cannot_be_understood_is_refused_as_a_whole(text, line, w
     with pytest.raises(CoreError) as caught:
         block_yaml.edit(text, [(("z",), 1)], (), "/f")
     assert caught.value.where == f"/f:{line}" and why in caught.value.why and "open" not in str(caught.value).replace("closed", "")
+
+
+@pytest.mark.parametrize("value, written", [
+    ("us-east-1", "us-east-1"), ("http://10.0.0.1:8080", "http://10.0.0.1:8080"), ("/etc/one/a.pem", "/etc/one/a.pem"), ("yes", '"yes"'), ("Null", '"Null"'),
+    ("n", '"n"'), ("0x1", '"0x1"'), ("1e5", '"1e5"'), ("12:30", '"12:30"'), (":symbol", '":symbol"'), ("~", '"~"'), ("a: b", '"a: b"'), ("a #b", '"a #b"'), ("", '""'),
+    ("a\tb\n", '"a\\tb\\n"'), ('q"\\', '"q\\"\\\\"'), (5, "5"), (7.0, "7.0"), (1e16, "1.0e+16"), (True, "true"), (None, ""),
+])
+def test_yaml_text_has_quotes_where_a_reader_could_take_it_for_something_else(value, written):
+    assert block_yaml.spell(value) == written and block_yaml.same(yaml.safe_load(f"a: {written}\n")["a"], value)
 
 
 NAMES = st.one_of(st.sampled_from(["a", "b", ":c", "m1.small", "West Europe", "5", "yes", "null", "x y", "~", "a:b", "# no", "-", "ü", '"q"']),
@@ -217,6 +232,38 @@ def test_yaml_editor_reads_what_pyyaml_reads_or_refuses(text):
     for path, value in found.items():
         if not isinstance(value, block_yaml.Unread) and path in read and len(set(path)) == len(path):
             assert read[path] == value or text.count(path[-1]) > 1, text
+
+
+LINES = st.lists(st.tuples(st.sampled_from(["", "", "  ", "    ", " "]), st.sampled_from([
+    "a:", "b: 1", "c: 'x # y'", 'd: "q: \\" r"', "- e", "- f: 1", "# g", "", "h: |", "i: >-", "text", "j: [1, {k: 2}]", ":l: yes", "m: &n o", "p: *n", "'q r': s  # t", "u: v w",
+    "x:   # y", "? z", "---", "j: [1,", "2]", "'open", "closed'", "<<: {a: 1}", "a: !!str 5", "\tb: 1", "b:  ", "c: d:e", "c: d : e", "k: -", "k: - 1", "k: #x", "k: a#b"])),
+    max_size=9)
+
+
+@settings(max_examples=600, deadline=None)
+@given(LINES, st.sampled_from(["zz", "a", "b", "l"]), st.sampled_from([1, "x: y", None, "it's"]))
+def test_yaml_change_of_any_file_that_pyyaml_reads_changes_that_key_alone(parts, name, value):
+    """The strongest of these: whatever strange file it is, either it is refused, or PyYAML finds the one change and nothing else."""
+    text = "\n".join(indent + line for indent, line in parts) + "\n"
+    try:
+        before = yaml.safe_load(text)
+        assert before is None or isinstance(before, dict)
+    except (yaml.YAMLError, AssertionError, ValueError, TypeError):
+        return
+    for edited in ([((name,), value)], []), ([], [(name,)]), ([((name, "sub"), value)], []):
+        try:
+            after = yaml.safe_load(block_yaml.edit(text, *edited)) or {}
+        except CoreError:
+            continue
+        others = {key: kept for key, kept in (before or {}).items() if block_yaml.bare(str(key)) != name}
+        assert {key: kept for key, kept in after.items() if block_yaml.bare(str(key)) != name} == others, (text, edited)
+        found = [kept for key, kept in after.items() if block_yaml.bare(str(key)) == name]
+        if edited[1]:
+            assert found == []
+        elif len(edited[0][0][0]) == 1:
+            assert found == [value]
+        else:
+            assert found[0]["sub"] == value
 
 
 # -- shipped files

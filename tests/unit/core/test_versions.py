@@ -8,7 +8,7 @@ import pytest
 
 from ansible_collections.constellation.opennebula.plugins.module_utils.core import oned_conf, versions
 
-SHARED = pathlib.Path(__file__).resolve().parents[4] / "shared"
+SHARED = pathlib.Path(__file__).resolve().parents[3].parent / "shared"
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 from ansible_collections.constellation.opennebula.plugins.module_utils.adapters.tree import Tree
 from ansible_collections.constellation.opennebula.plugins.modules import driver_conf, driver_conf_info
 
-FIXTURES = pathlib.Path(__file__).resolve().parents[4] / "shared" / "fixtures" / "config"
+FIXTURES = pathlib.Path(__file__).resolve().parents[3].parent / "shared" / "fixtures" / "config"
 SECRET = "CANARY-9f2c"
 FILES = {
     "ec2.conf": ("yaml", "proxy_uri:\nlist: [1, 2]\nsince: 2026-11-21\ntwice: 1\ntwice: 2\nregions:\n  default:\n    access_key_id:\n"
