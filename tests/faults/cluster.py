@@ -51,8 +51,8 @@ class Cluster:
     def run(self, name, *argv, within_s=90, **environment):
         node = self.nodes[name]
         begun = time.monotonic()
-        done = subprocess.run([str(node.folder / argv[0]), *argv[1:]], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=within_s, check=False,
-                              env=self._environment(name, **environment))
+        done = subprocess.run([str(node.folder / argv[0]), *argv[1:]], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=within_s,
+                              check=False, env=self._environment(name, **environment))
         with open(node.folder / "agent.log", "a", encoding="utf-8") as log:
             log.write(f"--- {time.strftime('%H:%M:%S')} {' '.join(argv)}: {done.returncode} in {time.monotonic() - begun:.1f} s\n{done.stdout}")
         return done

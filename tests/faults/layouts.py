@@ -10,6 +10,7 @@ import json
 import pathlib
 import subprocess
 import tempfile
+import time
 
 from ansible_collections.constellation.opennebula.plugins.module_utils.adapters import mariadb
 from ansible_collections.constellation.opennebula.plugins.module_utils.core import federated, topology
@@ -119,14 +120,18 @@ class Layout:
         for table in ("group_pool", "zone_pool"):
             node.rows(f"INSERT INTO {table} (oid, name, gid) VALUES " + ", ".join(f"({oid}, '{table} {oid}', 0)" for oid in range(5)), "opennebula")
 
-    def converge(self, cluster):
-        """The order of site.yml."""
+    def begin(self, cluster):
+        """Two pairs that are no federation yet."""
         for node in self.nodes.values():
             self.access(node)
         for node in self.nodes.values():
             self.sources(node, federation=False)
         cluster.promote("alpha1")
         self.tables(self.nodes["alpha1"])
+
+    def converge(self, cluster):
+        """The order of site.yml."""
+        self.begin(cluster)
         for node in ("beta1", "beta2"):
             self.seed(self.nodes[node])
         for node in ("beta1", "beta2"):
@@ -177,7 +182,8 @@ class Guide(Layout):
     def _settings(self):
         def render(node):
             text = GUIDE_SETTINGS.format(bind=node.inner, port=node.port, server_id=node.facts["server_id"])
-            return text + "".join(f"{source['name']}.replicate-do-table = {table}\n" for source in node.facts["federation_sources"] for table in source["do_tables"])
+            filters = [(source["name"], table) for source in node.facts["federation_sources"] for table in source["do_tables"]]
+            return text + "".join(f"{name}.replicate-do-table = {table}\n" for name, table in filters)
         return render
 
     def converge(self, cluster):
@@ -208,12 +214,14 @@ class Guide(Layout):
             return sink.read()
 
     def _load(self, node, dump, dummy=()):
-        subprocess.run(["mariadb", "--no-defaults", f"--socket={node.socket}", "--init-command=SET SESSION sql_log_bin=0", "opennebula"], input=dump, check=True)
+        subprocess.run(["mariadb", "--no-defaults", f"--socket={node.socket}", "--init-command=SET SESSION sql_log_bin=0", "opennebula"],
+                       input=dump, check=True)
 
     def repair(self, node):
         """Skip what a stopped thread complains about, as operators do; the layout has nothing better short of seeding everything again."""
         skipped = 0
-        for _ in range(300):
+        deadline = time.monotonic() + 6
+        while time.monotonic() < deadline:
             stopped = [row for row in node.rows("SHOW ALL SLAVES STATUS") if "No" in (row["Slave_SQL_Running"], row["Slave_IO_Running"])]
             if not stopped:
                 break
@@ -221,7 +229,8 @@ class Guide(Layout):
                 name = row["Connection_name"]
                 connection = f"SET @@default_master_connection='{name}'"
                 with_skip = row["Slave_SQL_Running"] == "No" and row["Last_SQL_Errno"]
-                self._run(node, [f"STOP SLAVE '{name}'", connection] + (["SET GLOBAL sql_slave_skip_counter=1"] if with_skip else []) + [f"START SLAVE '{name}'"])
+                skip = ["SET GLOBAL sql_slave_skip_counter=1"] if with_skip else []
+                self._run(node, [f"STOP SLAVE '{name}'", connection, *skip, f"START SLAVE '{name}'"])
                 skipped += bool(with_skip)
         return f"{skipped} skipped" if skipped else "started again"
 

@@ -29,8 +29,9 @@ import layouts  # noqa: E402
 import oracle  # noqa: E402
 import verdict  # noqa: E402
 
-SETTLE_S = {"standby": 25, "guide": 8}
-COLUMNS = ("layout", "seed", "faults", "ops", "acked inserts", "lost", "stale", "missed", "doubled", "ghosts", "equal", "stops", "repairs", "silent", "unseen", "s")
+SETTLE_S = {"standby": 25, "guide": 3}
+COLUMNS = ("layout", "seed", "faults", "ops", "acked inserts", "lost", "stale", "missed", "doubled", "ghosts", "equal", "stops", "repairs",
+           "silent", "unseen", "s")
 
 
 class Run:
@@ -145,7 +146,7 @@ class Run:
             red = verdict.bad(self.layout, self.cluster)
             if oracle.right(seen) and not red or time.monotonic() >= deadline:
                 return seen, red
-            time.sleep(0.3)
+            time.sleep(0.6)
 
     def silent(self, seen):
         self.result["silent"] += 1

@@ -30,7 +30,7 @@ def checks(layout, cluster):
     for name, node in layout.nodes.items():
         zone = layout.topology["zones"][node.facts["zone"]]
         here = cluster.active[zone["name"]] == name
-        seen[name] = dict(read(layout, node) if node.up else {"replication": {"unreachable": True, "msg": "off"}, "tables": {"unreachable": True, "msg": "off"}})
+        seen[name] = read(layout, node) if node.up else {part: {"unreachable": True, "msg": "off"} for part in ("replication", "tables")}
         seen[name]["frontend"] = {"addresses": [zone["vip"]["ip"]] if here else [], "units": {"mariadb": {"enabled": True}},
                                   "daemon": {"answers": False, "why": "there is none", "zones": []}}
     found = [one for one in verification.verify(layout.topology, seen) if one.area in MINE or "database" in one.what]

@@ -378,6 +378,11 @@ CATALOGUE = (
     Remedy(1236, "IO", "missing the GTID", "the source's binary log has a hole at this position",
            "Once the federation channel has passed it, stop and start this source; if that never helps, seed again from the master zone.",
            again=True, verb="restart"),
+    # Also a slave zone whose second node was seeded while the master zone wrote: the first asks for less than where the second's binary log begins.
+    Remedy(1236, "IO", "Could not find GTID state",
+           "the source's binary logs begin after this position: it was seeded later than this node, or has purged them",
+           "Once the federation channel has passed it, stop and start this source; if that never helps, seed again, and raise binlog_expire_logs_seconds on "
+           "the source.", again=True, verb="reseed_node"),
     Remedy(1236, "IO", "purged", "the source has purged the binary logs that are needed", "Seed again, and raise binlog_expire_logs_seconds on the source.",
            verb="reseed_node"),
     Remedy(1236, "IO", "Could not find first log", "the source has purged the binary log that is needed; its position is a file's",

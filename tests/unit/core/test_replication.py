@@ -39,7 +39,8 @@ def test_captured_rows_are_read_and_need_no_change():
     (1236, "IO", "The binlog on the master is missing the GTID 0-1-17 requested", "stop and start", True),
     (1236, "IO", "Could not find GTID state requested by slave in any binlog files. Probably the slave state is too old "
      "and required binlog files have been purged.",
-     "binlog_expire_logs_seconds", False),
+     "binlog_expire_logs_seconds", True),
+    (1236, "IO", "the master has purged binary logs", "binlog_expire_logs_seconds", False),
     (1236, "IO", "Could not find first log file name in binary log index file", "Follow by GTID", False),
     (1595, "IO", "Relay log write failure: could not queue event from master", "nothing is lost", True),
     (1593, "IO", "master and slave have equal MariaDB server ids", "own server_id", False),
