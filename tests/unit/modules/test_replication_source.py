@@ -123,6 +123,25 @@ def test_address_that_is_not_up_yet_is_accepted_only_when_asked_for(server):
         ensure(params(federation()), server)
 
 
+@pytest.mark.parametrize(("late_s", "comes"), [(8, True), (100, False)])
+def test_channel_whose_peer_was_seeded_later_is_waited_for(server, late_s, comes):
+    """Longer than an address that is not up: it runs as soon as the federation's channel has passed where the peer's binary log begins."""
+    class Late(type(server)):
+        def slaves(self):
+            rows = super().slaves()
+            if self.now < late_s:
+                for row in (one for one in rows if one["Connection_name"] == "zone0-slave"):
+                    row.update(Slave_IO_Running="No", Last_IO_Errno=1236, Last_IO_Error="Could not find GTID state requested by slave in any binlog files")
+            return rows
+
+    server.__class__ = Late
+    if comes:
+        assert ensure(params(pair() + federation(), wait_for="connecting"), server).changed and server.now >= late_s
+    else:
+        with pytest.raises(CoreError, match="source zone0-slave does not run.*seeded later"):
+            ensure(params(pair() + federation(), wait_for="connecting"), server)
+
+
 def test_wrong_password_names_source_server_error_and_remedy_and_is_healed_by_the_right_one(server):
     with pytest.raises(CoreError) as wrong:
         ensure(params(pair(), password="CANARY-wrong"), server)
