@@ -106,7 +106,7 @@ def arguments(provider, release):
     ('-c -t 1 -r 0 ec2', '-t 15 -r 0 ec2')
     """
     short = {"azure": "az", "opennebula": "one"}.get(provider, provider)
-    if information_driver(release) == OWN_EXECUTABLES:
+    if provider == "ec2" and information_driver(release) == OWN_EXECUTABLES:
         return f"im_{short}/im_{short}.conf", f"vmm_{short}/vmm_{short}.conf"
     if provider == "ec2" and number(release) >= (5, 2):
         return "-c -t 1 -r 0 -w 600 ec2", "-t 15 -r 0 -w 600 -p ec2"

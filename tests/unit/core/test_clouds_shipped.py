@@ -9,7 +9,7 @@ import pathlib
 
 import pytest
 import yaml
-from ansible_collections.constellation.opennebula.plugins.module_utils.core import driver_conf, versions
+from ansible_collections.constellation.opennebula.plugins.module_utils.core import driver_conf, oned_conf, oned_conf_edit, versions
 from ansible_collections.constellation.opennebula.plugins.module_utils.core.clouds import azure, common, driver, ec2, elastichosts, opennebula
 
 FIXTURES = pathlib.Path(__file__).resolve().parents[3].parent / "shared" / "fixtures" / "config"
@@ -443,3 +443,31 @@ def test_secrets_are_in_no_open_part():
         assert not any(mark in text for text in texts for mark in ("KEY-", "PASS-", "SUB-", "CLIENT-", "TENANT-", "ID-1"))
     assert common.has_login("http://joe:pw@p:1")
     assert ec2.describe(dict(EC2, proxy="http://joe:pw@p:1"), "5.0.2").files[0]["secrets"]["proxy_uri"] == "http://joe:pw@p:1"
+
+
+@pytest.mark.parametrize("release", ["3.2.1", "4.14.2", "5.0.2", "5.2.1", "5.12.13", "6.10.5"])
+@pytest.mark.parametrize("kind", [ec2, azure, opennebula, elastichosts])
+def test_shipped_stanzas_come_back_byte_for_byte(kind, release):
+    """Switched on with other ARGUMENTS, then taken out: oned.conf and monitord.conf are the shipped ones again."""
+    folder = FIXTURES / release
+    if not folder.is_dir():
+        pytest.skip("the shared fixtures are not here")
+    provider = {ec2: "ec2", azure: "azure", opennebula: "opennebula", elastichosts: "elastichosts"}[kind]
+    cloud = {"provider": provider, "addon": True, "im_arguments": "-c -t 2 x", "vm_arguments": "-t 9 x"}
+    there, gone = kind.describe(cloud, release), kind.describe(dict(cloud, state="absent"), release)
+    for name, part in (("oned.conf", "stanzas"), ("monitord.conf", "monitor_stanzas")):
+        if not getattr(there, part):
+            continue
+        shipped = oned_conf.parse((folder / name).read_bytes(), release=release)
+        on, off = (oned_conf_edit.wanted((), getattr(driver_, part)) for driver_ in (there, gone))
+        text = oned_conf_edit.edit(shipped, on)
+        assert text != shipped.text and oned_conf_edit.edit(oned_conf.parse(text, release=release), on) == text
+        after = oned_conf.parse(text, release=release)
+        assert all(any(found.label == item.label for found in after.find(item.name)) for item in on)
+        back = oned_conf_edit.edit(after, off)
+        if (kind, release) == (elastichosts, "3.2.1"):         # tm_dummy stays: other clouds may use it
+            back = oned_conf_edit.edit(oned_conf.parse(back, release=release), oned_conf_edit.wanted((), [common.stanza("TM_MAD", "tm_dummy", {}, "commented")]))
+        if versions.ships_stanza(provider, release):
+            assert back == shipped.text
+        assert [line for line in back.split("\n") if line] == [line for line in shipped.text.split("\n") if line]       # a new stanza may leave its blank line
+        assert oned_conf_edit.edit(shipped, off) == shipped.text

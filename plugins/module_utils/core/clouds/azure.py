@@ -161,7 +161,7 @@ def describe(cloud, release):
         certificates=_certificates(certificate, place) if cloud["state"] == "present" else (),
         hosts=tuple(_host(cloud, release, item, place) for item in cloud["hosts"]),
         warnings=tuple(_warnings(cloud, release, place)),
-        **common.stanzas(cloud, release, None))
+        **common.stanzas(cloud, release))
 
 
 def _certificates(certificate, place):

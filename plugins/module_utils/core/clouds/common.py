@@ -51,17 +51,17 @@ def named_hosts(cloud):
     return [item for item in hosts_of(cloud) if isinstance(item.get("name"), str)]
 
 
-def stanzas(cloud, release, executables, more=None):
+def stanzas(cloud, release, executables=None, more=None):
     """Return {stanzas, monitor_stanzas} of a driver that OpenNebula ships.
 
-    executables: (IM_MAD's, VM_MAD's) where each driver has its own, to 4.2. more: further settings of VM_MAD.
+    executables: (IM_MAD's, VM_MAD's) of a driver that had its own, to 4.2. more: further settings of VM_MAD.
     The settings of an absent driver are the shipped ones: whoever comments the stanza out can put them back first.
     """
     provider, where = cloud["provider"], versions.information_driver(release)
     im_name, vm_name = versions.driver_names(cloud["name"], release)
     im_default, vm_default = versions.arguments(provider, release)
     gone = cloud["state"] == "absent"
-    im_program, vm_program = executables if where == versions.OWN_EXECUTABLES else ("one_im_sh", "one_vmm_sh")
+    im_program, vm_program = executables if executables and where == versions.OWN_EXECUTABLES else ("one_im_sh", "one_vmm_sh")
     im_mad = {"EXECUTABLE": im_program, "ARGUMENTS": im_default if gone else cloud["im_arguments"] or im_default}
     vm_mad = {"EXECUTABLE": vm_program, "ARGUMENTS": vm_default if gone else cloud["vm_arguments"] or vm_default, "TYPE": "xml"}
     if versions.number(release) >= (5, 0):

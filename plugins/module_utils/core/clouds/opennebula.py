@@ -48,7 +48,7 @@ def describe(cloud, release):
     cloud = filled(cloud, {**common.COMMON, **OPTIONS})
     cloud["name"] = cloud["name"] or "one"
     more = {"KEEP_SNAPSHOTS": cloud["keep_snapshots"] and cloud["state"] != "absent"}
-    return Driver(hosts=tuple(_host(cloud, release, item) for item in cloud["hosts"]), **common.stanzas(cloud, release, None, more))
+    return Driver(hosts=tuple(_host(cloud, release, item) for item in cloud["hosts"]), **common.stanzas(cloud, release, more=more))
 
 
 def _host(cloud, release, item):
