@@ -69,20 +69,20 @@ def verification(one):
         with concurrent.futures.ThreadPoolExecutor(4) as pool:
             reports += pool.map(lambda node: report(one.layout, node), one.layout.nodes.values())
         summary = federated.summary(federated.compare(reports))
-        if summary != "retry" or rounds == 30:
+        if summary != "retry" or rounds == 10:
             return time.monotonic() - begun, rounds, summary
 
 
-def exact(one, rows):
-    fill(one.layout, rows)
-    with seeding.Load(one.layout.nodes["alpha1"], 50, threads=1, table="vdc_pool") as writing:
+def exact(one, rows, written="vm_pool"):
+    """written: the table that gets 50 rows a second meanwhile; one that is not federated, as nearly all of OpenNebula's writes."""
+    with seeding.Load(one.layout.nodes["alpha1"], 50, threads=1, table=written) as writing:
         time.sleep(0.5)
         writing.longest_s = 0.0
         seconds, rounds, summary = verification(one)
         stall, writing.longest_s = writing.longest_s, 0.0
         time.sleep(max(1.0, min(seconds, 10)))
         usual = writing.longest_s
-    return {"rows a table": rows, "s": round(seconds, 2), "rounds": rounds, "verdict": summary, "longest write ms": round(stall * 1000),
+    return {"rows a table": rows, "written": written, "s": round(seconds, 2), "rounds": rounds, "verdict": summary, "longest write ms": round(stall * 1000),
             "the same without verification ms": round(usual * 1000), "load": load()}
 
 
@@ -153,8 +153,10 @@ def main():
     for rows in arguments.rows:
         with run.Run("standby", 1, 0, log=quiet) as one:
             one.layout.converge(one.cluster)
-            numbers["exact verification"].append(exact(one, rows))
-            print("exact verification of 2×2 nodes, 8 tables:", numbers["exact verification"][-1], flush=True)
+            fill(one.layout, rows)
+            for written in ("vm_pool", "vdc_pool") if rows == min(arguments.rows) else ("vm_pool",):
+                numbers["exact verification"].append(exact(one, rows, written))
+                print("exact verification of 2×2 nodes, 8 tables:", numbers["exact verification"][-1], flush=True)
             if rows == max(arguments.rows):
                 numbers["seeding"] = seed(one)
                 print("seeding:", numbers["seeding"], flush=True)

@@ -96,6 +96,7 @@ class Proxies:
 
 async def serve():
     proxies = Proxies()
+    asyncio.get_running_loop().set_exception_handler(lambda *dummy: None)      # connections that end with the program
     commands = asyncio.StreamReader()
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(commands), sys.stdin)
     while True:

@@ -50,6 +50,7 @@ class Node:
         self.zone = topology["zones"][self.facts["zone"]]
         self.address, self.kind = self.facts["address"], "slave" if self.facts["federation_slave"] else "master"
         self.folder.mkdir()
+        (self.folder / "tmp").mkdir()      # servers of several users fight for /tmp/SQL_LOAD-
         self.socket = str(self.folder / "s.sock")
         shutil.copytree(template, self.folder / "data")
         self.role = Role(dict(
@@ -76,7 +77,7 @@ class Node:
     def start(self):
         self.process = subprocess.Popen(
             ["mariadbd", f"--defaults-file={self.folder}/my.cnf", f"--datadir={self.folder}/data", f"--socket={self.socket}", f"--pid-file={self.folder}/pid",
-             f"--log-error={self.folder}/err.log", *(["--user=mysql"] if os.geteuid() == 0 else []), *SIZES],
+             f"--log-error={self.folder}/err.log", f"--tmpdir={self.folder}/tmp", *(["--user=mysql"] if os.geteuid() == 0 else []), *SIZES],
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         if not until(lambda: self.value("SELECT 1") == 1, 60):
             raise RuntimeError(f"{self.name} does not start: {self.folder}/err.log")
