@@ -88,6 +88,13 @@ options:
         type: str
         choices: [present, absent, commented]
         default: present
+  mads_dir:
+    description:
+      - The directory of the drivers' programs on the managed host, usually C(/usr/lib/one/mads). With it, each C(*_MAD) stanza that the task makes
+        present must name an C(EXECUTABLE) that is there, or a whole path, and that may be executed; otherwise nothing is written.
+        OpenNebula 5.0 hangs at its start when one is missing.
+      - In check mode a missing directory is passed over, so that a first run can be foreseen on bare hosts.
+    type: path
   backup:
     description: Keep the old file beside the new one, with the time in its name. It has the same secrets and the same mode.
     type: bool
@@ -160,7 +167,7 @@ backup_file:
 
 from ..module_utils import glue
 from ..module_utils.adapters import files
-from ..module_utils.core import oned_conf, oned_conf_edit
+from ..module_utils.core import oned_conf, oned_conf_edit, oned_conf_shown
 from ..module_utils.core.converge import Outcome, converge
 from ..module_utils.core.errors import NotThere
 from ..module_utils.core.plan import Change, Plan
@@ -184,13 +191,14 @@ SPEC = dict(
         exclusive=dict(type="bool", default=False),
         state=STATE,
     )),
+    mads_dir=dict(type="path"),
     backup=dict(type="bool", default=False),
     mode=dict(type="str"),
 )
 
 
-def ensure(params, store, check_mode):
-    """Converge the file in ``store``."""
+def ensure(params, store, check_mode, look=files.look_for_programs):
+    """Converge the file in ``store``; look(folder, names) tells which programs are there, None when the folder is missing."""
     items = oned_conf_edit.wanted(params["attributes"], params["stanzas"])
     results = {}
 
@@ -206,10 +214,20 @@ def ensure(params, store, check_mode):
     def plan(state):
         document, mode = state
         found = oned_conf_edit.plan(document, items)
+        refuse_missing_programs(document)
         if params["mode"] and mode != params["mode"].rjust(4, "0"):
             change = Change("mode", store.path, mode, params["mode"].rjust(4, "0"))
             return Plan(found.changes + (change,), found.warnings, found.before, found.after)
         return found
+
+    def refuse_missing_programs(document):
+        programs = oned_conf_edit.executables(document, items) if params["mads_dir"] else {}
+        there = look(params["mads_dir"], [name for name in programs.values() if name]) if programs else {}
+        if there is None and check_mode:
+            return
+        missing = (params["mads_dir"], "missing")
+        oned_conf_edit.refuse_missing({target: (there or {}).get(name, missing) if name else (None, None) for target, name in programs.items()},
+                                      params["mads_dir"])
 
     def apply(todo):
         if params["mode"]:
@@ -227,7 +245,7 @@ def ensure(params, store, check_mode):
 def main():
     module = glue.module(argument_spec=SPEC)
     # a secret among the settings is hidden in the result at least; only ``secrets`` hides it in the host's log as well
-    module.no_log_values.update(oned_conf_edit.secrets_among(module.params["attributes"], module.params["stanzas"]))
+    module.no_log_values.update(oned_conf_shown.secrets_among(module.params["attributes"], module.params["stanzas"]))
     glue.run(module, lambda: ensure(module.params, files.Store(module.params["path"]), module.check_mode))
 
 

@@ -75,7 +75,7 @@ swallowed:
 
 from ..module_utils import glue
 from ..module_utils.adapters import files
-from ..module_utils.core import oned_conf, oned_conf_edit
+from ..module_utils.core import oned_conf, oned_conf_shown
 from ..module_utils.core.errors import NotThere
 
 SPEC = dict(path=dict(type="path", default="/etc/one/oned.conf"), release=dict(type="str"))
@@ -85,8 +85,8 @@ def read(params, store):
     try:
         document = oned_conf.parse(store.read(), store.path, params["release"])
     except NotThere:
-        return dict(oned_conf_edit.described(oned_conf.parse("")), exists=False)
-    return dict(oned_conf_edit.described(document), exists=True)
+        return dict(oned_conf_shown.described(oned_conf.parse("")), exists=False)
+    return dict(oned_conf_shown.described(document), exists=True)
 
 
 def main():

@@ -1,10 +1,9 @@
-#!/usr/bin/env python3
 # Copyright: (c) 2026, The constellation.opennebula team
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Feed oned.conf's reader and editor with what nobody would write, and say what breaks.
 
-``tests/fuzz/oned_conf.py [--count 10000000] [--seed 1] [--jobs 2]``. An input is one text; shares of them (``--compared``, ``--edits``) are also
+``python tests/fuzz/oned_conf.py [--count 10000000] [--seed 1] [--jobs 2]``. An input is one text; shares of them (``--compared``, ``--edits``) are also
 read by a second reader and edited.
 
 Reading: only NotParsed may be raised; every byte comes back; offsets hold; what is loaded, or refused, is what the naive reader of reference.py says.

@@ -4,11 +4,13 @@
 """One configuration file, byte for byte: read, back up, replace as a whole. Decides nothing.
 
 The new file is written beside the old one, flushed to the disk and moved into its place: whoever reads, or a crash at any point,
-sees the old bytes or the new ones. Mode, owner, group and SELinux label stay; a symbolic link stays a link.
+sees the old bytes or the new ones, and a backup is complete or not there. Mode, owner, group and SELinux label stay; a symbolic link
+stays a link. What a killed writer left beside the file is removed by the next one.
 """
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import stat
 import tempfile
@@ -17,6 +19,7 @@ import time
 from ..core.errors import CoreError, NotThere
 
 LABEL = "security.selinux"
+DRAFT = ".draft~"
 
 
 class Store:
@@ -50,40 +53,85 @@ class Store:
     def replace(self, data, backup=False):
         """Put ``data`` into the file's place; return the path of the backup, None without one."""
         real = self._real
-        folder, name = os.path.split(real)
-        draft = None
+        saved = None
         try:
             status = os.stat(real)
-            handle, draft = tempfile.mkstemp(dir=folder, prefix=f".{name}.")
-            with open(handle, "wb") as stream:
-                stream.write(data)
-                stream.flush()
-                os.fchown(handle, status.st_uid, status.st_gid)
-                os.fchmod(handle, stat.S_IMODE(status.st_mode))
-                _same_label(real, draft)
-                os.fsync(handle)
-            saved = self._back_up(real, status) if backup else None
-            os.replace(draft, real)
-            _flush_folder(folder)
+            _clear_drafts(real)
+            with _Draft(real, status, data) as draft:
+                if backup:
+                    saved = "{}.{}.{}~".format(real, os.getpid(), time.strftime("%Y-%m-%d@%H:%M:%S"))        # as Ansible names its backups
+                    with open(real, "rb") as old, _Draft(real, status, old.read()) as copy:
+                        copy.move_to(saved)
+                draft.move_to(real)
+            _flush_folder(os.path.dirname(real))
         except OSError as error:
             raise CoreError("cannot write the configuration file", self.path, error.strerror or str(error),
                             "Run as root (become: true); look at the file system. The file is as it was.") from None
-        finally:
-            if draft is not None:
-                with contextlib.suppress(FileNotFoundError):
-                    os.unlink(draft)
         return saved
 
-    @staticmethod
-    def _back_up(real, status):
-        """Keep the old file beside the new one, named as Ansible names its backups."""
-        saved = "{}.{}.{}~".format(real, os.getpid(), time.strftime("%Y-%m-%d@%H:%M:%S"))
-        handle = os.open(saved, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with open(real, "rb") as old, open(handle, "wb") as stream:
-            stream.write(old.read())
-            os.fchown(handle, status.st_uid, status.st_gid)
-            os.fchmod(handle, stat.S_IMODE(status.st_mode))
-        return saved
+
+class _Draft:
+    """A whole file beside the one that it is meant for, on the disk, with mode, owner, group and label of that; gone at the end unless moved.
+
+    Its writer holds a lock on it: a draft that nobody holds is what a killed writer left.
+    """
+
+    def __init__(self, real, status, data):
+        self.handle, self.path = tempfile.mkstemp(dir=os.path.dirname(real), prefix=_draft_prefix(real), suffix=DRAFT)
+        try:
+            fcntl.flock(self.handle, fcntl.LOCK_EX)
+            with open(self.handle, "wb", closefd=False) as stream:
+                stream.write(data)
+            os.fchown(self.handle, status.st_uid, status.st_gid)
+            os.fchmod(self.handle, stat.S_IMODE(status.st_mode))
+            _same_label(real, self.path)
+            os.fsync(self.handle)
+        except BaseException:
+            self.__exit__()
+            raise
+
+    def __enter__(self):
+        return self
+
+    def move_to(self, path):
+        os.replace(self.path, path)
+
+    def __exit__(self, *unused):
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(self.path)
+        os.close(self.handle)
+
+
+def _draft_prefix(real):
+    return f".{os.path.basename(real)}."
+
+
+def _clear_drafts(real):
+    """Remove what killed writers left beside the file; it may hold secrets."""
+    folder, prefix = os.path.dirname(real), _draft_prefix(real)
+    for name in os.listdir(folder):
+        if not (name.startswith(prefix) and name.endswith(DRAFT)):
+            continue
+        path = os.path.join(folder, name)
+        with contextlib.suppress(OSError):          # another writer holds it, or has just moved it
+            handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                os.unlink(path)
+            finally:
+                os.close(handle)
+
+
+def look_for_programs(folder, names):
+    """Return {name: (path, "executable" | "no program" | "missing")} of the programs in a folder, or by their whole path; None without the folder."""
+    if not os.path.isdir(folder):
+        return None
+    found = {}
+    for name in names:
+        path = os.path.join(folder, name)           # a whole path stays as it is
+        there = os.path.isfile(path)
+        found[name] = (path, "missing" if not there else "executable" if os.stat(path).st_mode & 0o111 else "no program")
+    return found
 
 
 def _same_label(source, target):

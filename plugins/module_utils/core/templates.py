@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 
 from . import oned_conf
 from .errors import CoreError
-from .oned_conf_edit import SECRET_CHANGED, SECRET_NAME, same, spell, value_text
+from .oned_conf_shown import SECRET_CHANGED, SECRET_NAME
+from .oned_conf_text import same, spell, value_text
 from .plan import SECRET
 
 ORDER_FREE = {"PUBLIC_CLOUD"}       # each is for a provider and host of its own; the order of disks and NICs names them inside of the VM

@@ -11,7 +11,7 @@ import random
 
 import pytest
 
-from ansible_collections.constellation.opennebula.plugins.module_utils.core import oned_conf, oned_conf_edit
+from ansible_collections.constellation.opennebula.plugins.module_utils.core import oned_conf, oned_conf_edit, oned_conf_shown
 from ansible_collections.constellation.opennebula.plugins.module_utils.core.errors import CoreError, Problems
 
 FIXTURES = pathlib.Path(__file__).resolve().parents[3].parent / "shared" / "fixtures"
@@ -155,6 +155,15 @@ def test_several_new_stanzas_keep_their_order():
     ("X = [\n  A = 1, # one\n  B = 2 # two\n]\n", dict(stanzas=[{"section": "X", "settings": {"A": None}}]), "X = [\n  B = 2 # two\n]\n"),
     ("X = [ A = 1 ]\n", dict(stanzas=[{"section": "X", "settings": {"B": 2}, "exclusive": True}]), "X = [\n    B = 2 ]\n"),
     ("A = /x\n", dict(attributes=[{"name": "A", "value": "C:\\dir\\"}]), "A = C:\\dir\\\n"),
+    ("VNC_PORTS = [\n    START    = 5900\n#    RESERVED = \"6800\"   # note\n]\n", dict(stanzas=[{"section": "VNC_PORTS", "settings": {"RESERVED": 6800}}]),
+     "VNC_PORTS = [\n    START    = 5900,\n    RESERVED = \"6800\"   # note\n]\n"),
+    ("X = [\n    A = 1,\n    # B = \"2\",\n    C = 3 ]\n", dict(stanzas=[{"section": "X", "settings": {"b": "x"}}]), "X = [\n    A = 1,\n    B = \"x\",\n    C = 3 ]\n"),
+    ("X = [\n    A = 1,\n    # B = 2\n    # B = 3\n    C = 3\n]\n", dict(stanzas=[{"section": "X", "settings": {"B": 3, "C": None, "D": 4}}]),
+     "X = [\n    A = 1,\n    # B = 2\n    B = 3,\n    D = 4\n]\n"),
+    ("X = [\n    A = 1\n    # B = 2\n    # C = 3\n]\n", dict(stanzas=[{"section": "X", "settings": {"B": 3, "C": 4}}]), "X = [\n    A = 1,\n    B = 3,\n    C = 4\n]\n"),
+    ("X = [\n    A = 1\n    # B = 2\n, C = 3\n]\n", dict(stanzas=[{"section": "X", "settings": {"B": 3}}]), "X = [\n    A = 1\n    # B = 2\n, C = 3,\n    B = 3\n]\n"),
+    ("#X = [\n#    A = 1,\n##   B = \"2\",\n#    C = 3 ]\n", dict(stanzas=[{"section": "X", "settings": {"B": "2"}}]),
+     "X = [\n    A = 1,\n   B = \"2\",\n    C = 3 ]\n"),
 ])
 def test_edit_of_unusual_layouts(text, wanted, after):
     if after is None:
@@ -224,7 +233,7 @@ def test_secrets_are_neither_in_changes_nor_in_diffs():
 
 def test_masked_hides_passwords_in_prose_too():
     text = "# like PASSWD = \"%s\" here\nX = 1\n# ONE_PASSWORD=%s\n#X = [ PASSWORD = \"a\n#%s\" ]\n" % (CANARY, CANARY, CANARY)
-    shown = oned_conf_edit.masked(oned_conf.parse(text))
+    shown = oned_conf_shown.masked(oned_conf.parse(text))
     assert CANARY not in shown and shown.count("(secret)") == 3 and "here\nX = 1\n" in shown
 
 

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from ansible_collections.constellation.opennebula.plugins.module_utils.core.errors import CoreError, NotConverged, NotThere
+from ansible_collections.constellation.opennebula.plugins.module_utils.core.errors import CoreError, NotConverged, NotThere, Problems
 from ansible_collections.constellation.opennebula.plugins.modules import oned_conf
 
 CANARY = "CANARY-9f2c"
@@ -62,7 +62,7 @@ class FakeStore:
 
 
 def params(**options):
-    return dict({"path": FakeStore.path, "release": "5.0", "attributes": [], "stanzas": [], "backup": False, "mode": None}, **options)
+    return dict({"path": FakeStore.path, "release": "5.0", "attributes": [], "stanzas": [], "backup": False, "mode": None, "mads_dir": None}, **options)
 
 
 @pytest.mark.parametrize("want", [WANT, {"attributes": [{"name": "PORT", "state": "absent"}]}, {"stanzas": [{"section": "DB", "state": "commented"}]},
@@ -105,7 +105,7 @@ def test_secrets_are_nowhere():
 
 def test_secrets_among_the_settings_are_known():
     options = {"attributes": [{"name": "EHAUTH", "value": "a"}, {"name": "PORT", "value": 1}], "stanzas": [{"settings": {"PASSWD": "b", "USER": "u"}}]}
-    assert oned_conf.oned_conf_edit.secrets_among(**options) == {"a", "b"}
+    assert oned_conf.oned_conf_shown.secrets_among(**options) == {"a", "b"}
 
 
 def test_the_argument_spec_hides_secrets():
@@ -136,3 +136,69 @@ def test_warnings_about_what_the_daemon_swallows():
     outcome = oned_conf.ensure(params(), FakeStore(b'PORT = "1";\n'), True)
     assert not outcome.changed and outcome.plan.warnings == ("/etc/one/oned.conf:1:8: something is glued to the quoted value, its quotes are part of the value",
                                                              )
+
+
+STATES = {"live": 'A = 1\nIM_MAD = [ NAME = "ec2", K = "x" ]\n', "commented": '#A = 1\n#IM_MAD = [\n#  NAME = "ec2", K = "x" ]\n', "missing": "B = 1\n",
+          "several": 'A = 1\nA = 2\nIM_MAD = [ NAME = "ec2", K = "x" ]\n#A = 3\n#IM_MAD = [ NAME = "ec2" ]\nIM_MAD = [ NAME = "ec2", K = "y" ]\n'}
+
+
+@pytest.mark.parametrize("kind", ["attribute", "list", "stanza", "stanza with settings"])
+@pytest.mark.parametrize("state", ["present", "absent", "commented"])
+@pytest.mark.parametrize("before", STATES)
+def test_every_state_from_every_state(before, state, kind):
+    want = {"attribute": {"attributes": [{"name": "A", "value": 5, "state": state}]}, "list": {"attributes": [{"name": "A", "values": [1, 5], "state": state}]},
+            "stanza": {"stanzas": [{"section": "IM_MAD", "name": "ec2", "settings": {"L": 2} if before == "missing" else {}, "state": state}]},
+            "stanza with settings": {"stanzas": [{"section": "IM_MAD", "name": "ec2", "settings": {"K": "z", "L": 2}, "state": state}]}}[kind]
+    store = FakeStore(STATES[before].encode())
+    foreseen = oned_conf.ensure(params(**want), store, True)
+    assert store.data == STATES[before].encode()
+    done = oned_conf.ensure(params(**want), store, False)
+    assert (done.plan.as_list(), done.plan.diff(), done.plan.warnings) == (foreseen.plan.as_list(), foreseen.plan.diff(), foreseen.plan.warnings)
+    assert done.changed == (store.data != STATES[before].encode())
+    after = store.data
+    for check_mode in (True, False):
+        assert not oned_conf.ensure(params(**want), store, check_mode).changed and store.data == after
+
+
+DRIVERS = {"stanzas": [{"section": "IM_MAD", "name": "ec2"}, {"section": "VM_MAD", "name": "x", "settings": {"EXECUTABLE": "/opt/x", "TYPE": "xml"}},
+                       {"section": "IM_MAD", "name": "kvm", "state": "commented"}], "mads_dir": "/usr/lib/one/mads"}
+
+
+def programs(**found):
+    """Look into a directory that has these programs; it refuses to be asked for others."""
+    def look(folder, names):
+        assert folder == "/usr/lib/one/mads" and names == ["one_im_sh", "/opt/x"]
+        return {name: (f"{folder}/{name}", found["state"]) for name in names} if found else None
+    return look
+
+
+def test_drivers_whose_programs_are_there_are_switched_on():
+    store = FakeStore()
+    assert oned_conf.ensure(params(**DRIVERS), store, False, programs(state="executable")).changed
+    assert not oned_conf.ensure(params(**DRIVERS), store, False, programs(state="executable")).changed
+
+
+@pytest.mark.parametrize("state, told", [("missing", "IM_MAD ec2: /usr/lib/one/mads/one_im_sh is not there"),
+                                         ("no program", "IM_MAD ec2: /usr/lib/one/mads/one_im_sh is not executable")])
+@pytest.mark.parametrize("check_mode", [True, False])
+def test_a_driver_without_its_program_is_refused_before_writing(state, told, check_mode):
+    store = FakeStore()
+    with pytest.raises(Problems) as caught:
+        oned_conf.ensure(params(**DRIVERS), store, check_mode, programs(state=state))
+    assert told in str(caught.value) and len(caught.value.problems) == 2 and store.writes == []
+
+
+def test_a_driver_stanza_that_names_no_program_is_refused():
+    store = FakeStore()
+    with pytest.raises(Problems, match="VM_MAD y: the stanza names no EXECUTABLE"):
+        oned_conf.ensure(params(stanzas=[{"section": "VM_MAD", "name": "y", "settings": {"TYPE": "xml"}}], mads_dir="/usr/lib/one/mads"), store, True,
+                         lambda folder, names: {})
+    assert store.writes == []
+
+
+def test_a_missing_directory_of_programs_is_passed_over_in_check_mode_only():
+    store = FakeStore()
+    assert oned_conf.ensure(params(**DRIVERS), store, True, programs()).changed
+    with pytest.raises(Problems, match="/usr/lib/one/mads is not there"):
+        oned_conf.ensure(params(**DRIVERS), store, False, programs())
+    assert store.writes == []

@@ -36,7 +36,7 @@ def read(path):
 
 
 def given_back(path, found):
-    options = {"path": path, "release": None, "attributes": found["attributes"], "stanzas": found["stanzas"], "backup": False, "mode": None}
+    options = {"path": path, "release": None, "attributes": found["attributes"], "stanzas": found["stanzas"], "backup": False, "mode": None, "mads_dir": None}
     return oned_conf.ensure(options, Store(path), True)
 
 
@@ -63,7 +63,7 @@ def test_values_that_are_no_utf8_are_left_out_and_never_break_the_answer(tmp_pat
     path.write_bytes(b'A = "caf\xe9"\nB = "caf\xc3\xa9"\nX = [ K = \xff, L = 1 ]\n#IM_MAD = [ NAME = \xff ]\n')
     found = read(str(path))
     assert found["attributes"] == [{"name": "B", "value": "caf\u00e9"}] and found["stanzas"] == [{"section": "X", "settings": {"L": "1"}}]
-    options = {"path": str(path), "release": None, "attributes": [{"name": "A", "value": "x"}], "stanzas": [], "backup": False, "mode": None}
+    options = {"path": str(path), "release": None, "attributes": [{"name": "A", "value": "x"}], "stanzas": [], "backup": False, "mode": None, "mads_dir": None}
     foreseen = oned_conf.ensure(options, Store(str(path)), True).as_result()
     assert foreseen["changes"][0]["before"] == "caf\\xe9"
     json.dumps([found, foreseen], ensure_ascii=False).encode("utf-8")       # strict: no surrogate is left
