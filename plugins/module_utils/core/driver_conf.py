@@ -8,6 +8,7 @@ the files of oned.conf's grammar get the same three here, from oned_conf_edit.
 """
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 
@@ -55,7 +56,8 @@ class OnedFormat:
             elif len(path) == 2 and not isinstance(value, dict):
                 stanzas.setdefault(path[0], {})[path[1]] = "" if value is None else value
             elif value != {}:
-                raise CoreError("cannot change the file", origin, f"{'/'.join(path)} has more levels than SECTION and KEY", "Give NAME: value or SECTION: {KEY: value}.")
+                raise CoreError("cannot change the file", origin, f"{'/'.join(path)} has more levels than SECTION and KEY",
+                                "Give NAME: value or SECTION: {KEY: value}.")
         items = oned_conf_edit.wanted(
             [dict(name=name, value=value, state="present" if value is not None else "absent") for name, value in attributes.items()],
             [OnedFormat.stanza(document, section, keys) for section, keys in stanzas.items()])
@@ -65,7 +67,8 @@ class OnedFormat:
     def stanza(document, section, keys):
         """Return the option of a stanza; one that is left without keys goes as a whole, since the daemon refuses an empty one."""
         label = next((found.label for found in document.find(section) if found.is_stanza), None)
-        left = {key for found in document.find(section) if found.is_stanza for key in found.value} - {key for key, value in (keys or {}).items() if value is None}
+        gone = {key for key, value in (keys or {}).items() if value is None}
+        left = {key for found in document.find(section) if found.is_stanza for key in found.value} - gone
         if keys is None or not (left or any(value is not None for value in keys.values())):
             return dict(section=section, name=label, state="absent")
         return dict(section=section, name=label, settings=keys)
@@ -141,7 +144,7 @@ def _faults(value, kind):
     """Yield why a value cannot be written."""
     if isinstance(value, (list, tuple)):
         yield "a list cannot be written"
-    if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
+    if isinstance(value, float) and not math.isfinite(value):
         yield "this is no number that the driver could use"
     if isinstance(value, bool) and kind in ("template_xml", "shell"):
         yield "say as text how this truth value is written there, such as 'YES' or 'true'"

@@ -143,7 +143,8 @@ def test_yaml_file_that_cannot_be_understood_is_refused_as_a_whole(text, line, w
 
 @pytest.mark.parametrize("value, written", [
     ("us-east-1", "us-east-1"), ("http://10.0.0.1:8080", "http://10.0.0.1:8080"), ("/etc/one/a.pem", "/etc/one/a.pem"), ("yes", '"yes"'), ("Null", '"Null"'),
-    ("n", '"n"'), ("0x1", '"0x1"'), ("1e5", '"1e5"'), ("12:30", '"12:30"'), (":symbol", '":symbol"'), ("~", '"~"'), ("a: b", '"a: b"'), ("a #b", '"a #b"'), ("", '""'),
+    ("n", '"n"'), ("0x1", '"0x1"'), ("1e5", '"1e5"'), ("12:30", '"12:30"'), (":symbol", '":symbol"'), ("~", '"~"'), ("a: b", '"a: b"'), ("a #b", '"a #b"'),
+    ("", '""'),
     ("a\tb\n", '"a\\tb\\n"'), ('q"\\', '"q\\"\\\\"'), (5, "5"), (7.0, "7.0"), (1e16, "1.0e+16"), (True, "true"), (None, ""),
 ])
 def test_yaml_text_has_quotes_where_a_reader_could_take_it_for_something_else(value, written):
@@ -152,11 +153,14 @@ def test_yaml_text_has_quotes_where_a_reader_could_take_it_for_something_else(va
 
 NAMES = st.one_of(st.sampled_from(["a", "b", ":c", "m1.small", "West Europe", "5", "yes", "null", "x y", "~", "a:b", "# no", "-", "ü", '"q"']),
                   st.text(st.characters(exclude_categories=["Cs", "Cc", "Zl", "Zp"]), min_size=1, max_size=6))
-TEXTS = st.one_of(st.sampled_from(["yes", "No", "null", "~", "1e5", "0x1f", "1_000", "12:30", "2026-11-21", ".5", "a: b", "a #b", " x", "x ", "", "-", "- a", "'", '"',
-                                   "\\", "@x", "%y", "&z", "*z", "!t", "|", ">", "{", "[", "a\nb", "\t", "=", "<<", ":sym", "http://u:p@h:1/", "€", "\u2028", "\x07"]),
+TEXTS = st.one_of(st.sampled_from(["yes", "No", "null", "~", "1e5", "0x1f", "1_000", "12:30", "2026-11-21", ".5", "a: b", "a #b", " x", "x ", "", "-",
+                                   "- a", "'", '"',
+                                   "\\", "@x", "%y", "&z", "*z", "!t", "|", ">", "{", "[", "a\nb", "\t", "=", "<<", ":sym", "http://u:p@h:1/", "€",
+                                   "\u2028", "\x07"]),
                   st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=12))
 LEAVES = st.one_of(TEXTS, st.integers(-10**6, 10**12), st.booleans(), st.none(), st.floats(allow_nan=False, allow_infinity=False, width=32))
-TREES = st.recursive(st.dictionaries(NAMES, LEAVES, min_size=1, max_size=4), lambda inner: st.dictionaries(NAMES, st.one_of(LEAVES, inner), min_size=1, max_size=4),
+TREES = st.recursive(st.dictionaries(NAMES, LEAVES, min_size=1, max_size=4),
+                     lambda inner: st.dictionaries(NAMES, st.one_of(LEAVES, inner), min_size=1, max_size=4),
                      max_leaves=12)
 
 
@@ -235,8 +239,10 @@ def test_yaml_editor_reads_what_pyyaml_reads_or_refuses(text):
 
 
 LINES = st.lists(st.tuples(st.sampled_from(["", "", "  ", "    ", " "]), st.sampled_from([
-    "a:", "b: 1", "c: 'x # y'", 'd: "q: \\" r"', "- e", "- f: 1", "# g", "", "h: |", "i: >-", "text", "j: [1, {k: 2}]", ":l: yes", "m: &n o", "p: *n", "'q r': s  # t", "u: v w",
-    "x:   # y", "? z", "---", "j: [1,", "2]", "'open", "closed'", "<<: {a: 1}", "a: !!str 5", "\tb: 1", "b:  ", "c: d:e", "c: d : e", "k: -", "k: - 1", "k: #x", "k: a#b"])),
+    "a:", "b: 1", "c: 'x # y'", 'd: "q: \\" r"', "- e", "- f: 1", "# g", "", "h: |", "i: >-", "text", "j: [1, {k: 2}]", ":l: yes", "m: &n o",
+    "p: *n", "'q r': s  # t", "u: v w",
+    "x:   # y", "? z", "---", "j: [1,", "2]", "'open", "closed'", "<<: {a: 1}", "a: !!str 5", "\tb: 1", "b:  ", "c: d:e", "c: d : e", "k: -",
+    "k: - 1", "k: #x", "k: a#b"])),
     max_size=9)
 
 

@@ -110,7 +110,9 @@ def test_vm_types_are_those_that_the_daemon_loads(release, types):
     assert set(versions.vm_types(release)) == types
 
 
-@pytest.mark.parametrize("release, key, element", [("4.14.2", "proxy_uri", "EC2"), ("5.0.2", "proxy_uri", "PUBLIC_CLOUD"), ("5.12", ":proxy_uri", "PUBLIC_CLOUD")])
+@pytest.mark.parametrize("release, key, element", [
+    ("4.14.2", "proxy_uri", "EC2"), ("5.0.2", "proxy_uri", "PUBLIC_CLOUD"), ("5.12", ":proxy_uri", "PUBLIC_CLOUD"),
+])
 def test_driver_files_have_the_spelling_of_the_release(release, key, element):
     assert versions.key("proxy_uri", release) == key
     assert versions.defaults_element("ec2", release) == element

@@ -17,7 +17,8 @@ from ansible_collections.constellation.opennebula.plugins.modules import driver_
 
 ME = {"owner": getpass.getuser(), "group": grp.getgrgid(os.getgid())[0]}
 SECRET = "CANARY-9f2c"
-EC2 = "proxy_uri:\nregions:\n    default:\n        region_name: us-east-1\n        access_key_id:\n        secret_access_key:\n        capacity:\n            m1.small: 5\n"
+EC2 = ("proxy_uri:\nregions:\n    default:\n        region_name: us-east-1\n        access_key_id:\n        secret_access_key:\n"
+       "        capacity:\n            m1.small: 5\n")
 DEFAULT = "# head\n<!-- <TEMPLATE/> -->\n<TEMPLATE>\n  <AZURE>\n    <LOCATION>west-europe</LOCATION>\n  </AZURE>\n</TEMPLATE>\n"
 RC = "# EHAUTH=\n"
 WANT = {"files": [
@@ -58,8 +59,8 @@ def test_check_mode_foresees_what_a_run_does_and_a_second_run_changes_nothing(tr
         "ec2_driver.conf regions/default/capacity/m1.small", "az_driver.default TEMPLATE/AZURE/VM_USER", "az_driver.default TEMPLATE/AZURE/VM_PASSWORD",
         "vmm_eh/vmm_ehrc EHAUTH", "vmm_eh/vmm_eh.conf", "vmm_eh/vmm_eh.conf EH/CPUMHZ", "vmm_eh/vmm_eh.conf EH/VNCPASSWORD"]
     data = yaml.safe_load((tmp_path / "etc/one/ec2_driver.conf").read_text())
-    assert data == {"proxy_uri": "http://p:1", "regions": {"default": {"region_name": "us-east-1", "access_key_id": SECRET + "-1", "secret_access_key": SECRET + "-2",
-                                                                       "capacity": {"m1.small": 6}}}}
+    assert data == {"proxy_uri": "http://p:1", "regions": {"default": {
+        "region_name": "us-east-1", "access_key_id": SECRET + "-1", "secret_access_key": SECRET + "-2", "capacity": {"m1.small": 6}}}}
     assert (tmp_path / "etc/one/vmm_eh/vmm_ehrc").read_text() == f"# EHAUTH=\nEHAUTH={SECRET}-4\n"
     assert (tmp_path / "etc/one/vmm_eh/vmm_eh.conf").stat().st_mode & 0o7777 == 0o600
     after = texts(tmp_path)
@@ -73,7 +74,8 @@ def test_secrets_are_not_shown_old_or_new(tree, tmp_path, check):
     conf = tmp_path / "etc/one/ec2_driver.conf"
     conf.write_text(EC2.replace("access_key_id:\n", f"access_key_id: {SECRET}-old # was {SECRET}-old\n", 1)
                     + f"    other:\n        secret_access_key: '{SECRET}-other'\n#   secret_access_key: {SECRET}-comment\n"
-                    f"more:\n    secret_access_key: |\n        {SECRET}\n        -block\nagain:\n    secret_access_key: {SECRET}-one\n    secret_access_key: {SECRET}-two\n")
+                    f"more:\n    secret_access_key: |\n        {SECRET}\n        -block\nagain:\n"
+                    f"    secret_access_key: {SECRET}-one\n    secret_access_key: {SECRET}-two\n")
     (tmp_path / "etc/one/az_driver.default").write_text(DEFAULT.replace("<TEMPLATE/>", f"<VM_PASSWORD>{SECRET}-example</VM_PASSWORD>"))
     (tmp_path / "etc/one/vmm_eh/vmm_ehrc").write_text(f"#EHAUTH={SECRET}-old\nPASSWORD='{SECRET}-old'\n")
     want = {"files": WANT["files"] + [{"path": "/etc/one/x", "format": "yaml", "settings": {"client_secret": SECRET + "-6"}, **ME}]}
@@ -120,7 +122,8 @@ def test_removal_gives_the_bytes_back(tree, tmp_path):
     back = {"files": [
         {"path": "/etc/one/ec2_driver.conf", "format": "yaml", "settings": {"proxy_uri": None, "regions": {"default": {"capacity": {"m1.small": 5}}}},
          "secrets": {"regions": {"default": {"access_key_id": None, "secret_access_key": None}}}, "create": False, **ME},
-        {"path": "/etc/one/az_driver.default", "format": "template_xml", "remove": [["TEMPLATE", "AZURE", "VM_USER"], ["TEMPLATE", "AZURE", "VM_PASSWORD"]], **ME},
+        {"path": "/etc/one/az_driver.default", "format": "template_xml", **ME,
+         "remove": [["TEMPLATE", "AZURE", "VM_USER"], ["TEMPLATE", "AZURE", "VM_PASSWORD"]]},
         {"path": "/etc/one/vmm_eh/vmm_ehrc", "format": "shell", "remove": [["EHAUTH"]], **ME},
         {"path": "/etc/one/vmm_eh/vmm_eh.conf", "format": "oned", "remove": [["EH", "CPUMHZ"], ["EH", "VNCPASSWORD"]], **ME},
     ]}
@@ -154,8 +157,8 @@ def test_one_file_that_cannot_be_changed_leaves_all_as_they_are(tree, tmp_path):
 ])
 def test_mistakes_are_told_before_anything_is_read(tree, change, expected):
     with pytest.raises(Problems) as caught:
-        driver_conf.ensure({"files": [{"path": "/f", "format": "yaml", **ME, **change}, {"path": "/g", "format": "yaml"}, {"path": "/g", "format": "yaml"}]}, tree, True)
-    assert caught.value.problems == [expected, "/g is declared 2 times", "/g is declared 2 times"][:2]
+        driver_conf.ensure({"files": [{"path": "/f", "format": "yaml", **ME, **change}, *[{"path": "/g", "format": "yaml"}] * 2]}, tree, True)
+    assert caught.value.problems == [expected, "/g is declared 2 times"]
     assert SECRET not in str(caught.value)
 
 

@@ -33,7 +33,8 @@ def check_host(host, place, options):
     if isinstance(host.get("name"), str) and not _HOST_NAME.match(host["name"]):
         found.append(f"{where}name {host['name']!r} has characters that a host's name cannot have")
     for part in ("attributes", "secrets"):
-        found += [f"{where}{part}.{name} is no attribute name: capital letters, digits and '_'" for name in dictionary(host, part) if not _ATTRIBUTE.match(str(name))]
+        found += [f"{where}{part}.{name} is no attribute name: capital letters, digits and '_'" for name in dictionary(host, part)
+                  if not _ATTRIBUTE.match(str(name))]
     return found
 
 

@@ -112,8 +112,11 @@ def describe(cloud, release):
     cloud["name"] = cloud["name"] or "ec2"
     place = versions.credentials("ec2", release)
     files = () if cloud["state"] == "commented" else _old_files(cloud) if place == "rc" else _files(cloud, release, place)
-    return Driver(hosts=tuple(_host(cloud, release, item, place) for item in cloud["hosts"]), files=tuple(files), warnings=tuple(_warnings(cloud, release, place)),
-                  **common.stanzas(cloud, release, ("one_im_ec2", "one_vmm_ec2")))
+    return Driver(
+        files=tuple(files),
+        hosts=tuple(_host(cloud, release, item, place) for item in cloud["hosts"]),
+        warnings=tuple(_warnings(cloud, release, place)),
+        **common.stanzas(cloud, release, ("one_im_ec2", "one_vmm_ec2")))
 
 
 def _host_secrets(region):
