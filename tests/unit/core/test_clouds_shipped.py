@@ -98,7 +98,7 @@ def test_ec2_to_4_2_has_programs_and_files_of_its_own():
     assert ec2.problems(cloud, "3.2.1") == []
     found = ec2.describe(cloud, "3.2.1")
     assert [stanza["settings"] for stanza in found.stanzas] == [{"EXECUTABLE": "one_im_ec2", "ARGUMENTS": "im_ec2/im_ec2.conf"},
-                                                               {"EXECUTABLE": "one_vmm_ec2", "ARGUMENTS": "vmm_ec2/vmm_ec2.conf", "TYPE": "xml"}]
+                                                                {"EXECUTABLE": "one_vmm_ec2", "ARGUMENTS": "vmm_ec2/vmm_ec2.conf", "TYPE": "xml"}]
     assert (found.hosts[0]["im"], found.hosts[0]["vm"]) == ("im_ec2", "vmm_ec2")
     assert [(file["path"], file["format"], file["settings"]) for file in found.files] == [
         ("/etc/one/im_ec2/im_ec2.conf", "shell", {"SMALL_INSTANCES": 5, "EXTRALARGE_INSTANCES": 1}),
