@@ -70,12 +70,12 @@ def _with_history(api, vm, known):
     """Return the VM with all its history, asked for once per state and record: the pool of 5.0 has the last record only."""
     key = (vm.id, vm.state, vm.seq)
     if key not in known:
-        known[key] = _whole(api, vm.id)
+        known[key] = read_vm(api, vm.id)
     whole = known[key]
     return whole._replace(last_poll=max(vm.last_poll, whole.last_poll), poll=vm.poll or whole.poll, error=vm.error or whole.error)
 
 
-def _whole(api, number):
+def read_vm(api, number):
     return evidence.parse_vms(api.vm(number))[0]
 
 
@@ -162,7 +162,7 @@ class Run:
     def _gone(self, record):
         """A VM in which nothing is under way any more: ours is where it should be or rests elsewhere; the others resolved by themselves."""
         if record["result"] in ("", "waiting", "refused", "left") or record["id"] in self.open:
-            record["state_after"] = _whole(self.api, record["id"]).state
+            record["state_after"] = read_vm(self.api, record["id"]).state
             ours = record["id"] in self.open
             self._close(record, ("recovered" if record["state_after"] == record["leads_to"] else "settled") if ours else "resolved")
 
@@ -178,7 +178,7 @@ class Run:
         if self.check_mode:
             record["result"] = "predicted"
             return
-        now = _whole(self.api, vm.id)
+        now = read_vm(self.api, vm.id)
         if (now.state, now.seq) != (vm.state, vm.seq):
             if not record["calls"]:
                 self.changes.pop()          # the ground moved: the next round looks at it afresh
