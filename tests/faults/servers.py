@@ -34,8 +34,13 @@ def until(condition, within_s, every_s=0.1):
 
 def template_directory(folder):
     """Make an empty data directory once; the nodes get copies."""
+    scratch = folder.with_name("tmp")      # in /tmp two that run at once get in each other's way
+    scratch.mkdir()
+    if os.geteuid() == 0:
+        shutil.chown(scratch, "mysql")
     done = subprocess.run(["mariadb-install-db", "--no-defaults", "--skip-test-db", f"--datadir={folder}", "--auth-root-authentication-method=socket",
-                           *(["--user=mysql"] if os.geteuid() == 0 else [])], check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+                           *(["--user=mysql"] if os.geteuid() == 0 else [])], check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                          env=dict(os.environ, TMPDIR=str(scratch)))
     if done.returncode:
         raise RuntimeError(f"mariadb-install-db: {done.stdout[-2000:]}")
     return folder
