@@ -44,7 +44,7 @@ class Node:
         filters = [f"--{prefix}.replicate-do-table={table}" for table in TABLES] if self.domain else []
         self.process = subprocess.Popen(
             ["mariadbd", "--no-defaults", f"--datadir={self.folder}", f"--socket={self.folder}/s.sock", f"--pid-file={self.folder}/pid",
-             f"--log-error={self.folder}/err.log",
+             f"--log-error={self.folder}/err.log", f"--tmpdir={self.folder.parent}/tmp",
              *(["--user=mysql"] if os.geteuid() == 0 else []), "--bind-address=127.0.0.1", f"--port={self.port}", f"--server-id={self.server_id}",
              f"--gtid-domain-id={self.domain}", "--gtid-strict-mode=1", "--log-bin=mysql-bin", "--relay-log=mysql-relay", "--binlog-do-db=opennebula",
              "--binlog-format=ROW", "--log-slave-updates=1", f"--gtid-ignore-duplicates={int(bool(self.domain))}", "--relay-log-recovery=1",
@@ -92,10 +92,14 @@ def zones():
 def four_servers():
     folder = pathlib.Path(tempfile.mkdtemp(prefix="constellation-servers-"))      # pytest's own are closed to the user mysql
     folder.chmod(0o755)
-    subprocess.run(["mariadb-install-db", "--no-defaults", "--skip-test-db", f"--datadir={folder}/template", "--auth-root-authentication-method=socket",
-                    *(["--user=mysql"] if os.geteuid() == 0 else [])], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    nodes = {name: Node(folder, name) for name in NODES}
+    (folder / "tmp").mkdir()
+    (folder / "tmp").chmod(0o1777)
+    nodes = {}
     try:
+        subprocess.run(["mariadb-install-db", "--no-defaults", "--skip-test-db", f"--datadir={folder}/template", f"--tmpdir={folder}/tmp",
+                        "--auth-root-authentication-method=socket", *(["--user=mysql"] if os.geteuid() == 0 else [])],
+                       check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        nodes.update({name: Node(folder, name) for name in NODES})
         for node in nodes.values():
             node.start()
         yield nodes

@@ -63,6 +63,19 @@ def missing(have, target, domains=None):
     return render(late)
 
 
+def newest(text, other, keep=None):
+    """Return, by domain, the newer entry of two positions; the domain ``keep`` is always the first one's.
+
+    >>> newest("0-1-5,100-3-7", "0-1-9,100-4-8", keep=100)
+    '0-1-9,100-3-7'
+    """
+    position = parse(text)
+    for domain, entry in parse(other).items():
+        if domain != keep and position.get(domain, (0, 0))[1] < entry[1]:
+            position[domain] = entry
+    return render(position)
+
+
 def beyond(state, other, domain):
     """Return the events of a domain that a binary log (gtid_binlog_state) has and the other has not, by server: two histories, when both have some.
 
