@@ -33,14 +33,23 @@ from ansible_collections.constellation.opennebula.plugins.module_utils.core.erro
 
 CHUNK = 2000
 HANG_S = 20         # one input takes less than a millisecond, also on a loaded machine
-SIGNS = ["A", "NAME", "1X", "=", " = ", "=\n", "[", " = [ ", "]", " ]\n", ",", ", ", '"', "\\", '\\"', "#", "\n#", "# ", "\n", "\n", " ", "\t", "\r", '"v"', '"a b"', "v", "0",
-         "]]>", "-", ";", "'", "\0", "\ufeff", "\udcff", "é", "\x0b", "\x85", "\u2028", "ı", "ß", "٣"]
+SIGNS = ["A", "NAME", "1X", "=", " = ", "=\n", "[", " = [ ", "]", " ]\n", ",", ", ", '"', "\\", '\\"', "#", "\n#", "# ", "\n", "\n", " ", "\t", "\r", '"v"',
+         '"a b"', "v", "0", "]]>", "-", ";", "'", "\0", "\ufeff", "\udcff", "é", "\x0b", "\x85", "\u2028", "ı", "ß", "٣"]
 CORPUS = [
-    'PORT = 2633\nLISTEN_ADDRESS = "0.0.0.0"\n', 'DB = [ BACKEND = "sqlite" ]\n\n# DB = [ BACKEND = "mysql",\n#        PASSWD  = "CANARY-1",\n#        PORT    = 0 ]\n',
-    'VNC_PORTS = [\n    START    = 5900\n#    RESERVED = "6800, 6801"\n]\n', '#VM_MAD = [\n#    NAME = "a",\n#    K1   = "x",\n##   K2   = "y",\n#    LONG_KEY = "p,\n#        q" ]\n',
-    'VM_MAD = [\n    NAME = "b",   # note\n    K1   = "x" ]  # end\n', 'VM_RESTRICTED_ATTR = "X"\nVM_RESTRICTED_ATTR = "NIC/MAC"\n#VM_RESTRICTED_ATTR = "Y/Z"\n',
-    "#*****\n# PORT: a port of your choice\n#  K1 = one of these\n#-----\n\n#MANAGER_TIMER = 15\n", 's = [k1=1,k2 = 2]\nA = 1 B = 2 C =\n', 'S = [\n  K1 = 1, # one\n # K2 = "5",\n  K3 = 3 # three\n]',
-    'A = "1";\r\nB = "x\\"y"\r\n', 'A = "q\n# K1 = 2\n"\n', '#A = 1\n# A = 2\n   # A = "z"   # w\n', 'S = [ K1 = 1, # "a\n K1 = 2 ] #A = 1\n', 'VM_MAD = [ NAME = "a" ] VM_MAD = [ NAME = "b", TOKEN = CANARY-1 ]\n',
+    'PORT = 2633\nLISTEN_ADDRESS = "0.0.0.0"\n',
+    'DB = [ BACKEND = "sqlite" ]\n\n# DB = [ BACKEND = "mysql",\n#        PASSWD  = "CANARY-1",\n#        PORT    = 0 ]\n',
+    'VNC_PORTS = [\n    START    = 5900\n#    RESERVED = "6800, 6801"\n]\n',
+    '#VM_MAD = [\n#    NAME = "a",\n#    K1   = "x",\n##   K2   = "y",\n#    LONG_KEY = "p,\n#        q" ]\n',
+    'VM_MAD = [\n    NAME = "b",   # note\n    K1   = "x" ]  # end\n',
+    'VM_RESTRICTED_ATTR = "X"\nVM_RESTRICTED_ATTR = "NIC/MAC"\n#VM_RESTRICTED_ATTR = "Y/Z"\n',
+    "#*****\n# PORT: a port of your choice\n#  K1 = one of these\n#-----\n\n#MANAGER_TIMER = 15\n",
+    's = [k1=1,k2 = 2]\nA = 1 B = 2 C =\n',
+    'S = [\n  K1 = 1, # one\n # K2 = "5",\n  K3 = 3 # three\n]',
+    'A = "1";\r\nB = "x\\"y"\r\n',
+    'A = "q\n# K1 = 2\n"\n',
+    '#A = 1\n# A = 2\n   # A = "z"   # w\n',
+    'S = [ K1 = 1, # "a\n K1 = 2 ] #A = 1\n',
+    'VM_MAD = [ NAME = "a" ] VM_MAD = [ NAME = "b", TOKEN = CANARY-1 ]\n',
 ]
 NAMES = ["A", "B", "port", "S2", "VM_RESTRICTED_ATTR", "MANAGER_TIMER", "TOKEN"]
 TARGETS = [("S", None), ("VM_MAD", "a"), ("VM_MAD", "b"), ("VM_MAD", "c"), ("DB", None), ("VNC_PORTS", None), ("VM_MAD", None)]
@@ -82,7 +91,8 @@ def random_wanted(rng):
     for section, name in rng.sample(TARGETS, rng.choice((0, 1, 1, 2, 3)) if attributes else rng.choice((1, 1, 2, 3))):
         chosen = rng.sample(KEYS[:6], rng.randrange(0, 4)) if rng.random() < .9 else rng.sample(KEYS, 2)
         settings = {key: None if rng.random() < .25 else rng.choice(VALUES) for key in chosen}
-        stanza = dict(section=section, name=name, settings=settings, exclusive=rng.random() < .25, state=rng.choice(("present", "present", "absent", "commented")))
+        state = rng.choice(("present", "present", "absent", "commented"))
+        stanza = dict(section=section, name=name, settings=settings, exclusive=rng.random() < .25, state=state)
         if rng.random() < .2 and "PASSWD" not in settings:
             stanza["secrets"] = {"PASSWD": SECRET}
         stanzas.append(stanza)

@@ -261,5 +261,5 @@ def _pair_lines(text, attribute, new):
     if equal == " = ":
         width = max([len(head.rstrip(" \t")) for head in heads] + [len(key) for key, unused in new])
     if "\n" in text[line_start(text, attribute.start):attribute.end]:
-        width = max([width] + [len(head) - 1 for head in heads])
+        width = max([width] + [len(head) - 1 for head in heads if head[-1:] in (" ", "\t")])
     return ",\n".join(f"{indent}{key.ljust(width)}{equal}{spell(value)}" for key, value in new)

@@ -157,11 +157,14 @@ def test_several_new_stanzas_keep_their_order():
     ("A = /x\n", dict(attributes=[{"name": "A", "value": "C:\\dir\\"}]), "A = C:\\dir\\\n"),
     ("VNC_PORTS = [\n    START    = 5900\n#    RESERVED = \"6800\"   # note\n]\n", dict(stanzas=[{"section": "VNC_PORTS", "settings": {"RESERVED": 6800}}]),
      "VNC_PORTS = [\n    START    = 5900,\n    RESERVED = \"6800\"   # note\n]\n"),
-    ("X = [\n    A = 1,\n    # B = \"2\",\n    C = 3 ]\n", dict(stanzas=[{"section": "X", "settings": {"b": "x"}}]), "X = [\n    A = 1,\n    B = \"x\",\n    C = 3 ]\n"),
+    ("X = [\n    A = 1,\n    # B = \"2\",\n    C = 3 ]\n", dict(stanzas=[{"section": "X", "settings": {"b": "x"}}]),
+     "X = [\n    A = 1,\n    B = \"x\",\n    C = 3 ]\n"),
     ("X = [\n    A = 1,\n    # B = 2\n    # B = 3\n    C = 3\n]\n", dict(stanzas=[{"section": "X", "settings": {"B": 3, "C": None, "D": 4}}]),
      "X = [\n    A = 1,\n    # B = 2\n    B = 3,\n    D = 4\n]\n"),
-    ("X = [\n    A = 1\n    # B = 2\n    # C = 3\n]\n", dict(stanzas=[{"section": "X", "settings": {"B": 3, "C": 4}}]), "X = [\n    A = 1,\n    B = 3,\n    C = 4\n]\n"),
-    ("X = [\n    A = 1\n    # B = 2\n, C = 3\n]\n", dict(stanzas=[{"section": "X", "settings": {"B": 3}}]), "X = [\n    A = 1\n    # B = 2\n, C = 3,\n    B = 3\n]\n"),
+    ("X = [\n    A = 1\n    # B = 2\n    # C = 3\n]\n", dict(stanzas=[{"section": "X", "settings": {"B": 3, "C": 4}}]),
+     "X = [\n    A = 1,\n    B = 3,\n    C = 4\n]\n"),
+    ("X = [\n    A = 1\n    # B = 2\n, C = 3\n]\n", dict(stanzas=[{"section": "X", "settings": {"B": 3}}]),
+     "X = [\n    A = 1\n    # B = 2\n, C = 3,\n    B = 3\n]\n"),
     ("#X = [\n#    A = 1,\n##   B = \"2\",\n#    C = 3 ]\n", dict(stanzas=[{"section": "X", "settings": {"B": "2"}}]),
      "X = [\n    A = 1,\n   B = \"2\",\n    C = 3 ]\n"),
 ])
@@ -321,3 +324,19 @@ def test_commented_with_settings_brings_them_in_first(text, after):
     items = oned_conf_edit.wanted(stanzas=[{"section": "VM_MAD", "name": "ec2", "settings": {"ARGUMENTS": "-t 15 ec2"}, "state": "commented"}])
     assert oned_conf_edit.edit(oned_conf.parse(text), items) == after
     assert not oned_conf_edit.plan(oned_conf.parse(after), items)
+
+
+@pytest.mark.parametrize("text, wanted, lines", [
+    ('MESSAGE_SIZE = 1073741824\nONE_XMLRPC = "http://localhost:2633/RPC2"\nMAX_HOST = 1\nDEFAULT_SCHED = [\n    policy = 1\n]\n',
+     dict(attributes=[{"name": "MAX_HOST", "value": 2}], stanzas=[{"section": "DEFAULT_SCHED", "settings": {"POLICY": 4, "RANK": "- RUNNING_VMS"}}]),
+     ["-MAX_HOST = 1", "+MAX_HOST = 2", "-    policy = 1", "+    policy = 4,", '+    rank   = "- RUNNING_VMS"']),
+    ('NETWORK = [\n    ADDRESS = "0.0.0.0",\n    PORT    = 4124,\n    PUBKEY  = ""\n]\nIM_MAD = [\n      NAME = "kvm",\n      THREADS = 0\n]\n',
+     dict(stanzas=[{"section": "NETWORK", "settings": {"PORT": 4125}}, {"section": "IM_MAD", "name": "kvm", "state": "commented"}]),
+     ["-    PORT    = 4124,", "+    PORT    = 4125,", "-IM_MAD = [", '-      NAME = "kvm",', "-      THREADS = 0", "-]",
+      "+#IM_MAD = [", '+#      NAME = "kvm",', "+#      THREADS = 0", "+#]"]),
+    ('NAME=vm\nCPU=1\nDISK=[IMAGE="a, b"]\nCONTEXT=[\n  SET_HOSTNAME="$NAME" ]\n',
+     dict(attributes=[{"name": "CPU", "value": 0.5}], stanzas=[{"section": "CONTEXT", "settings": {"NETWORK": True}}]),
+     ["-CPU=1", "+CPU=0.5", '-  SET_HOSTNAME="$NAME" ]', '+  SET_HOSTNAME="$NAME",', '+  NETWORK="YES" ]']),
+], ids=["sched.conf", "monitord.conf", "a template"])
+def test_other_files_of_the_grammar(text, wanted, lines):
+    assert sorted(lines_of_diff(text, edited(text, **wanted)[0])) == sorted(lines)

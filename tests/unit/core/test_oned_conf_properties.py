@@ -48,7 +48,8 @@ VALUES = st.one_of(st.integers(-5, 99), st.booleans(), WORDS, st.sampled_from(["
 STATES = st.sampled_from(["present", "present", "absent", "commented"])
 ATTRIBUTES = st.lists(st.one_of(
     st.fixed_dictionaries({"name": st.sampled_from(["A", "PORT", "TOKEN", "NEW"]), "value": VALUES, "state": STATES}),
-    st.fixed_dictionaries({"name": st.just("VM_RESTRICTED_ATTR"), "values": st.lists(WORDS, max_size=3, unique=True), "exclusive": st.booleans(), "state": STATES}),
+    st.fixed_dictionaries({"name": st.just("VM_RESTRICTED_ATTR"), "values": st.lists(WORDS, max_size=3, unique=True), "exclusive": st.booleans(),
+                           "state": STATES}),
 ), max_size=2, unique_by=lambda option: option["name"])
 STANZAS = st.lists(st.fixed_dictionaries({
     "section": st.just("VM_MAD"), "name": st.sampled_from(["a", "b", "c"]), "exclusive": st.booleans(), "state": STATES,
