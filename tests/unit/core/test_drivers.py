@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""All clouds of a zone together: what is refused, what comes out for the modules."""
+import json
+
+import pytest
+from ansible_collections.constellation.opennebula.plugins.module_utils.core import drivers
+
+EC2 = {"provider": "ec2", "hosts": [{"name": "us-east-1"}],
+       "regions": {"us-east-1": {"region_name": "us-east-1", "access_key_id": "AKIA", "secret_access_key": "CANARY-ec2", "capacity": {"m1.small": 5}}}}
+ONE = {"provider": "opennebula", "addon": True,
+       "hosts": [{"name": "other", "user": "hybrid", "password": "CANARY-one", "endpoint": "http://192.0.2.9:2633/RPC2"}]}
+EH = {"provider": "elastichosts", "addon": True, "auth": "CANARY-eh", "total_cpu": 4, "hosts": [{"name": "eh"}]}
+
+
+def plan(*clouds, release="5.0.2", **more):
+    return drivers.plan({"clouds": list(clouds), **more}, release)
+
+
+def test_nothing_declared_is_nothing_to_do():
+    found = drivers.plan({"clouds": [], "host_hook": {}, "scheduler": {"local_first": None, "max_host": None}}, "5.0")
+    assert [name for name, part in found.items() if part and name != "scheduler"] == []
+    assert not found["scheduler"]["attributes"] and not found["scheduler"]["stanzas"]
+
+
+def test_several_clouds_come_out_together():
+    found = plan(EC2, ONE, EH)
+    assert found["problems"] == []
+    assert [(stanza["section"], stanza["name"]) for stanza in found["stanzas"]] == [
+        ("IM_MAD", "ec2"), ("VM_MAD", "ec2"), ("IM_MAD", "one"), ("VM_MAD", "one"), ("IM_MAD", "im_eh"), ("VM_MAD", "vmm_eh")]
+    assert [host["name"] for host in found["hosts_present"]] == ["us-east-1", "other", "eh"]
+    assert found["programs"] == ["/var/lib/one/remotes/im/one.d", "/var/lib/one/remotes/vmm/one/deploy"], "add-ons are looked for; ElasticHosts has none there"
+    assert found["config_files"] == ["/etc/one/oned.conf", "/etc/one/im_eh/im_ehrc", "/etc/one/vmm_eh/vmm_ehrc"]
+
+
+def test_secrets_stay_where_modules_hide_them():
+    found = plan(EC2, ONE, EH)
+    for part in ("stanzas", "files", "hosts_present"):
+        for item in found[part]:
+            assert "CANARY" not in json.dumps({name: value for name, value in item.items() if name != "secrets"}), item
+    assert json.dumps(found).count("CANARY") == 3, "and each secret arrives once"
+
+
+@pytest.mark.parametrize("clouds, sentence", [
+    ([{"provider": "ec3"}], "drivers_clouds[0]: provider must be one of ec2, azure, opennebula, elastichosts, custom"),
+    (["ec2"], "drivers_clouds[0]: provider must be one of ec2, azure, opennebula, elastichosts, custom"),
+    ([EC2, EC2], "drivers_clouds[1] (ec2): is the same driver as drivers_clouds[0]; declare it once, with all its regions and hosts"),
+    ([EC2, dict(EC2, name="second")], "drivers_clouds[1] (ec2): is the same driver as drivers_clouds[0]; declare it once, with all its regions and hosts"),
+    ([EC2, dict(ONE, hosts=[dict(ONE["hosts"][0], name="us-east-1")])], "drivers_clouds: host us-east-1 is there 2 times"),
+])
+def test_clouds_that_do_not_go_together_are_refused(clouds, sentence):
+    assert sentence in plan(*clouds)["problems"]
+
+
+def test_driver_that_the_release_lacks_is_refused_by_name():
+    problems = plan(dict(ONE, addon=False))["problems"]
+    assert len(problems) == 1 and problems[0].startswith("drivers_clouds[0] (opennebula): provider opennebula: OpenNebula 5.0.2 has no OpenNebula driver: it comes with 5.6")
+
+
+def test_all_problems_come_at_once_and_nothing_else():
+    found = plan(dict(EC2, regoins={}), dict(ONE, hosts=[{"name": "other"}]), host_hook={"action": "migrate"}, scheduler={"max_host": 0})
+    told = "\n".join(found["problems"])
+    for part in ("regoins is no option; did you mean regions?", "user is missing", "endpoint is missing", "drivers_host_hook: fence is missing", "drivers_max_host must be"):
+        assert part in told
+    assert not [name for name, part in found.items() if part and name not in ("problems", "scheduler")], "half of a plan is no plan"
+
+
+def test_local_first_gives_hosts_the_priority_that_their_driver_does_not_report():
+    hosts = {host["name"]: host["attributes"] for host in plan(EC2, ONE, EH, scheduler={"local_first": True})["hosts_present"]}
+    assert "PRIORITY" not in hosts["us-east-1"], "the EC2 driver reports it"
+    assert hosts["other"]["PRIORITY"] == hosts["eh"]["PRIORITY"] == "-1"
+    own = dict(EH, hosts=[{"name": "eh", "attributes": {"PRIORITY": "-7"}}])
+    assert plan(own, scheduler={"local_first": True})["hosts_present"][0]["attributes"]["PRIORITY"] == "-7", "what the inventory says wins"
+    assert "PRIORITY" not in plan(EH)["hosts_present"][0]["attributes"]
+
+
+def test_absent_cloud_deletes_its_hosts_and_comments_the_shipped_stanzas():
+    found = plan(dict(EC2, state="absent"))
+    assert [host["name"] for host in found["hosts_absent"]] == ["us-east-1"] and not found["hosts_present"]
+    assert {stanza["state"] for stanza in found["stanzas"]} == {"commented"}
+
+
+def test_host_hook_and_scheduler_need_a_restart():
+    found = plan(host_hook={"action": "migrate", "fence": {"program": "/usr/local/sbin/fence-host"}}, scheduler={"local_first": True})
+    assert found["config_files"] == ["/etc/one/oned.conf", "/etc/one/sched.conf"]
+    assert found["programs"] == ["/usr/local/sbin/fence-host", "/var/lib/one/remotes/hooks/ft/host_error.rb"]
+    assert [file["path"].rpartition("/")[2] for file in found["texts"]] == ["fence_host.sh", "constellation_host_error"]
+
+
+def test_shared_stanza_comes_once():
+    old = {"provider": "custom", "generation": 3, "actions": {"deploy": "#!/bin/sh\n"}, "required_actions": ["deploy"]}
+    found = plan(dict(old, name="first"), dict(old, name="second"))
+    assert found["problems"] == []
+    assert [(stanza["section"], stanza["name"]) for stanza in found["stanzas"]] == [("VM_MAD", "vmm_first"), ("IM_MAD", "dummy"), ("VM_MAD", "vmm_second")]
