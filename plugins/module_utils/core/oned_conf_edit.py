@@ -306,8 +306,9 @@ def _put_away(text, item, found, before):
     """Return (Change or None, edits) for what shall be absent or commented out."""
     if not found:
         return None, []
-    hide = cut if item.state == "absent" else comment_out
-    return _changed(item, before, None), [change for attribute in found for change in hide(text, attribute.start, attribute.end)]
+    edits = [change for attribute in found for change in (
+        cut(text, attribute.start, attribute.end, paragraph=item.is_stanza) if item.state == "absent" else comment_out(text, attribute.start, attribute.end))]
+    return _changed(item, before, None), edits
 
 
 def _changed(item, before, after):

@@ -90,10 +90,13 @@ def revalued(text, attribute, value):
     return start, end, blank + spell(value, text[start:end])
 
 
-def cut(text, start, end):
+def cut(text, start, end, paragraph=False):
+    """Return the edit that takes something out, with its line when it has one of its own, and a paragraph with the empty line before it."""
     rest = _REST_OF_LINE.match(text, end)
     if rest and not lead_of(text, start).strip(" \t"):
-        return [(line_start(text, start), rest.end(), "")]
+        first = line_start(text, start)
+        empty = paragraph and first > 0 and text[max(first - 2, 0):first] in ("\n\n", "\n")
+        return [(first - 1 if empty else first, rest.end(), "")]
     return [(start, end + len(re.compile(r"[ \t]*").match(text, end).group()), "")]
 
 

@@ -112,7 +112,7 @@ EDITS = [
     ("a stanza goes into a comment", dict(stanzas=[{"section": "LOG", "state": "commented"}]),
      ["-LOG = [", '-  SYSTEM      = "file",', "-  DEBUG_LEVEL = 3", "-]", "+#LOG = [", '+#  SYSTEM      = "file",', "+#  DEBUG_LEVEL = 3", "+#]"]),
     ("a stanza goes away", dict(stanzas=[{"section": "IM_MAD", "name": "kvm", "state": "absent"}]),
-     ["-IM_MAD = [", '-    NAME       = "kvm",     # the local one', '-    EXECUTABLE = "one_im_ssh",', '-    ARGUMENTS  = "-r 3 -t 15 kvm" ]']),
+     ["-", "-IM_MAD = [", '-    NAME       = "kvm",     # the local one', '-    EXECUTABLE = "one_im_ssh",', '-    ARGUMENTS  = "-r 3 -t 15 kvm" ]']),
 ]
 
 
@@ -340,3 +340,14 @@ def test_commented_with_settings_brings_them_in_first(text, after):
 ], ids=["sched.conf", "monitord.conf", "a template"])
 def test_other_files_of_the_grammar(text, wanted, lines):
     assert sorted(lines_of_diff(text, edited(text, **wanted)[0])) == sorted(lines)
+
+
+@pytest.mark.parametrize("text", [
+    'A = 1\nVM_MAD = [ NAME = "kvm" ]\n#-----\n\nB = 2\n', '#VM_MAD = [ NAME = "kvm" ]\n', 'A = 1\n', '', '\n', 'VM_MAD = [ NAME = "kvm" ]\n\nVM_MAD = [ NAME = "qemu" ]\n\nB = 2\n'])
+def test_stanzas_that_were_added_go_without_a_trace(text):
+    def options(state):
+        return oned_conf_edit.wanted(stanzas=[{"section": "VM_MAD", "name": name, "settings": {"TYPE": "xml"}, "state": state} for name in ("one", "two")])
+
+    added = oned_conf_edit.edit(oned_conf.parse(text), options("present"))
+    assert added != text
+    assert oned_conf_edit.edit(oned_conf.parse(added), options("absent")) == text
