@@ -18,7 +18,7 @@ import subprocess
 import tempfile
 import time
 
-from ..core.errors import CoreError, NotThere
+from ..core.errors import CoreError
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"       # systemd's for services
 PACKAGES = {"var": "var/lib/one", "etc": "etc/one"}
@@ -50,7 +50,7 @@ class Transfers:
                 return str(path), file.read(), os.fstat(file.fileno()).st_mtime_ns
         except OSError as error:
             raise CoreError("cannot read the VM's transfer script", str(path), error.strerror,
-                            "The daemon writes it when it begins the step: recover the VM with retry, or look whether another front-end has the file.") from None
+                            "The daemon writes it when it begins the transfer: recover the VM with retry, or look for it on the other front-end.") from None
 
     def script(self, places):
         """Return {script, exists, executable, problem} of the first of ``places`` (below remotes/tm) that is there."""
@@ -63,7 +63,8 @@ class Transfers:
         return {"script": str(path), "exists": True, "executable": executable, "problem": "" if executable else "its script is not executable"}
 
     def config(self):
-        """Return what the daemon told its drivers when it started ($VAR/config), name → value."""
+        """Return what the daemon told its drivers when it started ($VAR/config), name → value. Refuses where no step could be run."""
+        self._account()
         path = self.var / "config"
         try:
             lines = path.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
@@ -181,8 +182,8 @@ class Transfers:
         try:
             return pwd.getpwnam(self.user)
         except KeyError:
-            raise NotThere("cannot run transfer scripts", f"user {self.user}", "there is no such user",
-                           "Install OpenNebula first, or name the user that the daemon runs as.") from None
+            raise CoreError("cannot run transfer scripts", f"user {self.user}", "there is no such user",
+                            "Name the user that the daemon runs as.") from None
 
     def _place(self, which):
         if self.location:

@@ -9,7 +9,7 @@ import time
 
 import pytest
 from ansible_collections.constellation.opennebula.plugins.module_utils.adapters.transfer import Transfers
-from ansible_collections.constellation.opennebula.plugins.module_utils.core.errors import CoreError, NotThere
+from ansible_collections.constellation.opennebula.plugins.module_utils.core.errors import CoreError
 
 
 @pytest.fixture
@@ -41,7 +41,8 @@ def test_scripts_are_found_missing_or_not_executable(place):
     script(place, "exit 0", "ssh/mv", 0o644)
     assert place.script(["ssh/clone.x", "ssh/clone"]) == {"script": path, "exists": True, "executable": True, "problem": ""}
     assert place.script(["ssh/mv"])["problem"] == "its script is not executable" and place.script(["ssh/mv"])["exists"]
-    assert place.script(["ssh/ln"]) == {"script": str(place.var / "remotes/tm/ssh/ln"), "exists": False, "executable": False, "problem": "its script is not there"}
+    missing = {"script": str(place.var / "remotes/tm/ssh/ln"), "exists": False, "executable": False, "problem": "its script is not there"}
+    assert place.script(["ssh/ln"]) == missing
     assert place.script(["ceph/ln"])["problem"] == "its transfer driver is not on this front-end"
     assert place.script([])["script"] is None
 
@@ -100,8 +101,10 @@ def test_what_a_step_leaves_in_the_background_is_not_waited_for_nor_ended(place)
 
 
 def test_without_the_daemons_user_nothing_runs(place):
-    with pytest.raises(NotThere, match="there is no such user"):
-        Transfers(place.root, place.records, user="nobody-of-that-name").run(["/bin/true"], {}, 1)
+    nobody = Transfers(place.root, place.records, user="nobody-of-that-name")
+    for use in (nobody.config, lambda: nobody.run(["/bin/true"], {}, 1)):
+        with pytest.raises(CoreError, match="cannot run transfer scripts at user nobody-of-that-name: there is no such user"):
+            use()
 
 
 def test_another_user_is_put_on_for_the_step(place):

@@ -251,17 +251,27 @@ def test_a_step_that_cannot_be_noted_is_not_run(tree):
     assert called(tree) == []
 
 
+def test_a_user_who_is_not_there_is_found_before_anything_runs(tree):
+    for check_mode in (True, False):
+        place = Transfers(tree, tree / "var/log/one/recovery.log", user="nobody-of-that-name")
+        with pytest.raises(CoreError, match="there is no such user"):
+            vm_transfer.ensure(dict(PARAMS, run=["all"]), stuck, stuck(), place, check_mode)
+        assert place.entries(7) == []
+
+
 def test_every_script_is_looked_at_before_the_first_runs(tree):
     (tree / "var/lib/one/remotes/tm/ssh/delete").chmod(0o644)
     write(tree, EPILOG + "DELETE ceph x 7 0\n")
     for check_mode in (True, False):
         with pytest.raises(Problems) as caught:
             ask(tree, stuck(), check_mode, run=["all"])
-        assert len(caught.value.problems) == 3 and "its script is not executable" in str(caught.value) and "its transfer driver is not on this" in str(caught.value)
+        text = str(caught.value)
+        assert len(caught.value.problems) == 3 and "its script is not executable" in text and "its transfer driver is not on this front-end" in text
     assert called(tree) == []
 
 
-@pytest.mark.parametrize("state, words", [("PROLOG", "Recover it with failure first"), ("RUNNING", "Nothing of it is under way"), ("BOOT_FAILURE", "no transfer")])
+@pytest.mark.parametrize("state, words", [("PROLOG", "Recover it with failure first"), ("RUNNING", "Nothing of it is under way"),
+                                          ("BOOT_FAILURE", "has no transfer script")])
 def test_other_states_are_refused(tree, state, words):
     with pytest.raises(CoreError, match=f"Current LCM STATE '{state}' not compatible with RECOVER RETRY action. .*{words}"):
         ask(tree, stuck(state), run=["all"])
