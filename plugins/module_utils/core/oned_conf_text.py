@@ -16,7 +16,7 @@ LINE_WIDTH = 79
 CASE_FREE = {("FEDERATION", "MODE"), ("LOG", "SYSTEM")}                               # measured: any case is accepted
 
 BARE_SAFE = re.compile(r'[^=# \t\n,\[\]"\r\0]+\Z')
-_REST_OF_LINE = re.compile(r"[ \t]*(#[^\n]*)?(\n|\Z)")
+_REST_OF_LINE = re.compile(r"[ \t]*(?:(#[^\n]*)?(\n)|\Z)")            # without its newline a comment is none: its words are read
 _COMMENTED_PAIR = re.compile(r"""^(?P<lead>[ \t]*)\#(?P<indent>[ \t]*)(?P<head>(?P<key>[A-Za-z0-9_]+)[ \t]*=[ \t]*)
                                  (?P<value>"(?:\\"|[^"\n])*"|[^=\#\s,\[\]"]+)(?:[ \t]*,)?(?P<rest>[ \t]*(?:\#[^\n]*)?)\n""", re.MULTILINE | re.VERBOSE)
 

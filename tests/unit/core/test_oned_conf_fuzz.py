@@ -58,3 +58,12 @@ def test_an_addition_that_makes_the_last_line_a_comment_is_refused(fuzz, text):
     document = fuzz.check_reading(text, "5.0")
     with pytest.raises(fuzz.CoreError, match=r"OpenNebula would load \w+ otherwise from the changed file"):
         oned_conf_edit.edit(document, oned_conf_edit.wanted([{"name": "PORT", "value": 1}]))
+
+
+def test_a_live_word_behind_a_last_sign_is_no_comment_of_what_goes(fuzz):
+    """Found by fuzzing (seed 20261121): the stanza took the rest of its line with it, which the daemon reads."""
+    document = fuzz.check_reading('S = [ K1 = 1, # "a\n K1 = 2 ] #A = 1', "5.0")
+    gone = [{"section": "S", "state": "absent"}]
+    assert oned_conf_edit.edit(document, oned_conf_edit.wanted([], gone)) == "#A = 1"
+    assert fuzz.check_edit(document, [{"name": "A", "state": "absent"}], gone)
+    fuzz.check_edit(document, [{"name": "A", "state": "commented"}], gone)
