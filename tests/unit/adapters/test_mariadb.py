@@ -94,3 +94,17 @@ def test_missing_client_programs_are_named(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(NotThere, match="mariadb-client"):
         copy_into()
+
+
+def test_rows_are_dumped_without_their_table_and_no_backup_replaces_another(programs):
+    folder, copy = programs[0], mariadb.Copy()
+    paths = {copy.to_file(mariadb.Server(LOGIN), "opennebula", ["acl"], str(folder / "backup"), where="`oid` = 5") for dummy in range(3)}
+    assert len(paths) == 3
+    argv = (folder / "argv").read_text()
+    assert argv.count("--where=`oid` = 5 opennebula acl") == 3 == argv.count("--no-create-info") and "CANARY" not in argv
+
+
+def test_other_servers_are_logged_in_to_with_the_other_user():
+    servers = mariadb.Servers({"login_unix_socket": "/s.sock", "login_user": "root", "user": "seed", "password": SECRET, "connect_timeout_s": 1})
+    assert (servers.here().where, servers.at("10.0.0.1", 3307).where) == ("root@/s.sock", "seed@10.0.0.1:3307")
+    assert isinstance(servers.at("10.0.0.1", 3307, servers.Snapshot), mariadb.Snapshot)
