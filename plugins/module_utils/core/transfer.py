@@ -127,7 +127,7 @@ def error_message(stderr):
     """
     marked = _ERROR.search(stderr)
     text = marked.group(1).strip() if marked else next((line.strip() for line in reversed(stderr.splitlines()) if line.strip()), "")
-    return shown(text[-MOST_SAID:]) or "it said nothing"
+    return shown(text)[-MOST_SAID:] or "it said nothing"
 
 
 def progress(entries, vm, now):

@@ -285,11 +285,19 @@ def test_a_vm_that_fails_later_is_not_a_success(tree):
         world.calls.append((number, operation))
         world.machines[number].state, world.machines[number].error = "BOOT_FAILURE", "no such network"
 
-    world.vm_recover = recover
+    world.vm_recover, begun = recover, world.clock
     with pytest.raises(NotConverged, match=r"VM 7 did not come to RUNNING after success was reported: it is in BOOT_FAILURE \(no such network\)") as caught:
         ask(tree, world, run=["all"], report=True)
     told = caught.value.as_dict()
-    assert told["state_after"] == "BOOT_FAILURE" and len(told["changes"]) == 2
+    assert told["state_after"] == "BOOT_FAILURE" and len(told["changes"]) == 2 and world.clock == begun
+
+
+def test_a_daemon_that_answers_before_it_acts_gets_its_time(tree):
+    world, late = stuck(), []
+    plain, pause = world.vm_recover, world.pause
+    world.vm_recover = lambda *call: late.append(call)
+    world.pause = lambda seconds: (pause(seconds), world.clock >= 1102 and late and plain(*late.pop()))
+    assert ask(tree, world, run=["all"], report=True).results["state_after"] == "DONE"
 
 
 def test_a_daemon_that_accepts_and_does_nothing_is_not_a_success(tree):
