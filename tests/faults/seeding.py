@@ -11,7 +11,7 @@ import pymysql
 class Load:
     """Threads that insert rows of their own, ``rate`` a second together; every acknowledged one is on record, and the longest a write took."""
 
-    def __init__(self, node, rate, threads=5, table="user_pool"):
+    def __init__(self, node, rate, threads=20, table="user_pool"):
         self.node, self.pause_s, self.table = node, threads / rate, table
         self.stop, self.acked, self.errors, self.longest_s, self.begun, self.seconds = threading.Event(), {}, [], 0.0, time.monotonic(), 0.0
         self.threads = [threading.Thread(target=self.work, args=(number,), daemon=True) for number in range(threads)]
