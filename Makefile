@@ -11,7 +11,7 @@ MAKEFLAGS += --no-print-directory
 
 VENV ?= .venv
 N ?= 1
-S ?= default
+S ?= default drivers
 ARGS ?=
 LAB := molecule/lab/lab
 READY := $(if $(filter .venv,$(VENV)),.venv/.ready,$(VENV)/bin/python)
@@ -81,8 +81,8 @@ lint: $(READY) ## ansible-lint (production profile), yamllint, shellcheck
 sanity: $(READY) ## ansible-test sanity on a built and installed copy (ARGS="--test pep8")
 	@VENV=$(VENV) .ci/sanity $(ARGS)
 
-molecule: lab-prerequisites $(READY) ## Molecule scenario S=default: converge, idempotence, verify, drill, verify
-	@molecule test --scenario-name $(S) $(ARGS)
+molecule: lab-prerequisites $(READY) ## Molecule scenarios S="default drivers": converge, idempotence, verify, and then trouble
+	@for scenario in $(S); do molecule test --scenario-name $$scenario $(ARGS); done
 
 scenarios: $(READY) ## Long checks on the converged lab: secrets at -vvv, drift, interruption
 	@tests/scenarios/secrets.py

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, The constellation.opennebula team
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The same zone after all of its clouds were declared absent."""
+"""The same zone after all of its clouds were declared absent. Not test_*.py: molecule/drivers/side_effect.yml runs it, after the removal."""
 from __future__ import annotations
 
 import difflib
