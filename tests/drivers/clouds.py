@@ -32,4 +32,4 @@ def loaded(zone):
 
 
 def drivers(zone, section):
-    return {match.group(1) for line in loaded(zone) if line.startswith(f"{section}=") for match in [re.search(r"[=,]NAME=([^,]+)", line)] if match}
+    return {match.group(1) for line in loaded(zone) if line.startswith(f"{section}=") for match in [re.search(r"[=,]NAME=([^,\n]+)", line)] if match}
