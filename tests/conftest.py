@@ -13,3 +13,12 @@ for name, path in (("ansible_collections", None), ("ansible_collections.constell
     package.__path__ = [str(path)] if path else []
     package.__spec__ = importlib.machinery.ModuleSpec(name, None, is_package=True)
     sys.modules.setdefault(name, package)
+
+# The same examples in every run: what CI sees can be seen again. tests/fuzz is for looking further.
+try:
+    import hypothesis
+except ImportError:
+    pass
+else:
+    hypothesis.settings.register_profile("repeatable", derandomize=True, deadline=None)
+    hypothesis.settings.load_profile("repeatable")

@@ -152,7 +152,8 @@ def test_yaml_text_has_quotes_where_a_reader_could_take_it_for_something_else(va
 
 
 NAMES = st.one_of(st.sampled_from(["a", "b", ":c", "m1.small", "West Europe", "5", "yes", "null", "x y", "~", "a:b", "# no", "-", "ü", '"q"']),
-                  st.text(st.characters(exclude_categories=["Cs", "Cc", "Zl", "Zp"]), min_size=1, max_size=6))
+                  # "::x" is a symbol's symbol: no driver has such a key, and which colon is the file's style cannot be told
+                  st.text(st.characters(exclude_categories=["Cs", "Cc", "Zl", "Zp"]), min_size=1, max_size=6).filter(lambda name: name[:2] != "::"))
 TEXTS = st.one_of(st.sampled_from(["yes", "No", "null", "~", "1e5", "0x1f", "1_000", "12:30", "2026-11-21", ".5", "a: b", "a #b", " x", "x ", "", "-",
                                    "- a", "'", '"',
                                    "\\", "@x", "%y", "&z", "*z", "!t", "|", ">", "{", "[", "a\nb", "\t", "=", "<<", ":sym", "http://u:p@h:1/", "€",
