@@ -84,15 +84,15 @@ def cloud_problems(clouds, release):
     found, seen = [], {}
     for number, cloud in enumerate(clouds):
         where = f"drivers_clouds[{number}]"
-        kind = PROVIDERS.get(cloud.get("provider")) if isinstance(cloud, dict) else None
+        kind = PROVIDERS.get(str(cloud.get("provider"))) if isinstance(cloud, dict) else None
         if kind is None:
             found.append(f"{where}: provider must be one of {', '.join(PROVIDERS)}")
             continue
         found += [f"{where} ({cloud['provider']}): {problem}" for problem in kind.problems(cloud, release)]
         name = cloud.get("name") or common.default_name(cloud["provider"])
-        twin = seen.setdefault(cloud["provider"] if cloud["provider"] in ONE_FILE else (cloud["provider"], name), where)
+        twin = seen.setdefault(cloud["provider"] if cloud["provider"] in ONE_FILE else (cloud["provider"], str(name)), where)
         if twin != where:
             found.append(f"{where} ({cloud['provider']}): is the same driver as {twin}; declare it once, with all its regions and hosts")
-    names = [host.get("name") for cloud in clouds if isinstance(cloud, dict) for host in cloud.get("hosts") or () if isinstance(host, dict)]
+    names = [host["name"] for cloud in clouds if isinstance(cloud, dict) for host in common.named_hosts(cloud)]
     found += [f"drivers_clouds: host {name} is there {names.count(name)} times" for name in sorted(set(filter(None, names))) if names.count(name) > 1]
     return found

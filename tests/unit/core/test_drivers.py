@@ -46,6 +46,11 @@ def test_secrets_stay_where_modules_hide_them():
     ([EC2, EC2], "drivers_clouds[1] (ec2): is the same driver as drivers_clouds[0]; declare it once, with all its regions and hosts"),
     ([EC2, dict(EC2, name="second")], "drivers_clouds[1] (ec2): is the same driver as drivers_clouds[0]; declare it once, with all its regions and hosts"),
     ([EC2, dict(ONE, hosts=[dict(ONE["hosts"][0], name="us-east-1")])], "drivers_clouds: host us-east-1 is there 2 times"),
+    ([{"provider": ["ec2"]}], "drivers_clouds[0]: provider must be one of ec2, azure, opennebula, elastichosts, custom"),
+    ([dict(EC2, hosts=5)], "drivers_clouds[0] (ec2): hosts must be a list, not a whole number"),
+    ([dict(ONE, name=["one"])], "drivers_clouds[0] (opennebula): name must be text, not a list"),
+    ([EC2, dict(EH, hosts=[{"name": 2020}])], "drivers_clouds[1] (elastichosts): hosts.2020.name must be text, not a whole number"),
+    ([EC2, dict(EH, hosts=[{"name": ["a"]}])], "drivers_clouds[1] (elastichosts): hosts.['a'].name must be text, not a list"),
 ])
 def test_clouds_that_do_not_go_together_are_refused(clouds, sentence):
     assert sentence in plan(*clouds)["problems"]
