@@ -7,6 +7,7 @@ The kinds of cloud are in clouds/, one file each; here they are checked together
 """
 from __future__ import annotations
 
+import re
 from dataclasses import fields
 
 from . import host_hook, scheduler, versions
@@ -14,6 +15,7 @@ from .clouds import azure, common, custom, driver, ec2, elastichosts, opennebula
 
 ONED_CONF, MONITORD_CONF, REMOTES = "/etc/one/oned.conf", "/etc/one/monitord.conf", "/var/lib/one/remotes"
 PROVIDERS = {"ec2": ec2, "azure": azure, "opennebula": opennebula, "elastichosts": elastichosts, "custom": custom}
+LOCAL = re.compile(r"((im|vmm)_)?(kvm|qemu|xen[34]?|vmware|vcenter|lx[cd]|firecracker)\Z")       # hypervisors' drivers of 3.0 to 7.0
 ONE_FILE = ("ec2", "azure", "elastichosts")             # providers whose driver has one file for all its hosts
 
 
@@ -27,9 +29,10 @@ def plan(wanted, release):
     problems = cloud_problems(clouds, release)
     problems += [f"drivers_host_hook: {problem}" for problem in host_hook.problems(hook, release)]
     problems += [f"drivers_{problem}" for problem in scheduler.problems(schedule, release)]
+    drivers = [] if problems else [(cloud, PROVIDERS[cloud["provider"]].describe(cloud, release)) for cloud in clouds]
+    problems += _stanza_problems(drivers)
     if problems:
-        clouds, hook, schedule = [], {}, {}
-    drivers = [(cloud, PROVIDERS[cloud["provider"]].describe(cloud, release)) for cloud in clouds]
+        drivers, hook, schedule = [], {}, {}
     parts = {part.name: [item for unused, found in drivers for item in getattr(found, part.name)] for part in fields(driver.Driver)}
     hooked, scheduled = host_hook.describe(hook, release), scheduler.describe(schedule, release)
     hosts = [_prioritized(host, cloud, schedule, release) for cloud, found in drivers for host in found.hosts]
@@ -42,6 +45,20 @@ def plan(wanted, release):
         hosts_present=[host for host in hosts if host["state"] == "present"], hosts_absent=[host for host in hosts if host["state"] == "absent"],
         config_files=_config_files(parts, scheduled, hooked),
         scheduler={"path": scheduled.path, "attributes": list(scheduled.attributes), "stanzas": list(scheduled.stanzas)})
+
+
+def _stanza_problems(drivers):
+    """Return the sentences about clouds whose stanza is another driver's: one would undo what the other does, or a zone's own hosts would be lost."""
+    found, owners = [], {}
+    for number, (cloud, made) in enumerate(drivers):
+        where = f"drivers_clouds[{number}]"
+        for stanza in made.stanzas + made.monitor_stanzas:
+            what, known = f"{stanza['section']} {stanza['name']}", owners.setdefault((stanza["section"], stanza["name"]), (where, stanza))
+            if LOCAL.match(stanza["name"]):
+                found.append(f"{where} ({cloud['provider']}): {what} is the driver of local hosts; a cloud must have another name")
+            elif known[1] != stanza:
+                found.append(f"{where} ({cloud['provider']}): {what} is {known[0]}'s, with other settings; two drivers need two names")
+    return found
 
 
 def _once(stanzas):

@@ -56,6 +56,21 @@ def test_clouds_that_do_not_go_together_are_refused(clouds, sentence):
     assert sentence in plan(*clouds)["problems"]
 
 
+SCRIPTS = {"provider": "custom", "name": "mycloud", "addon": True}
+
+
+@pytest.mark.parametrize("clouds, sentence", [
+    ([EC2, dict(ONE, name="ec2")], "drivers_clouds[1] (opennebula): IM_MAD ec2 is drivers_clouds[0]'s, with other settings; two drivers need two names"),
+    ([SCRIPTS, dict(SCRIPTS, name="second", vm_name="vmm_mycloud")],
+     "drivers_clouds[1] (custom): VM_MAD vmm_mycloud is drivers_clouds[0]'s, with other settings; two drivers need two names"),
+    ([dict(EC2, name="kvm")], "drivers_clouds[0] (ec2): IM_MAD kvm is the driver of local hosts; a cloud must have another name"),
+    ([dict(SCRIPTS, vm_name="kvm", state="commented")], "drivers_clouds[0] (custom): VM_MAD kvm is the driver of local hosts; a cloud must have another name"),
+])
+def test_cloud_does_not_take_the_stanza_of_another_driver(clouds, sentence):
+    found = plan(*clouds)
+    assert sentence in found["problems"] and not found["stanzas"]
+
+
 def test_driver_that_the_release_lacks_is_refused_by_name():
     problems = plan(dict(ONE, addon=False))["problems"]
     assert len(problems) == 1 and problems[0].startswith("drivers_clouds[0] (opennebula): provider opennebula: OpenNebula 5.0.2 has no OpenNebula driver: it comes with 5.6")
