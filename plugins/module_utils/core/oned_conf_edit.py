@@ -176,8 +176,18 @@ def _read_again(document, text, items):
 
 def _others(document, items):
     """Return what the daemon loads beside the items."""
-    targets = {(item.name, item.label) for item in items}
-    return [(attribute.name, attribute.value) for attribute in document.attributes if (attribute.name, attribute.label) not in targets]
+    targets = {}
+    for item in items:
+        targets.setdefault((item.name, item.label), []).append(item)
+    return [(attribute.name, attribute.value) for attribute in document.attributes
+            if not any(_covers(item, attribute) for item in targets.get((attribute.name, attribute.label), ()))]
+
+
+def _covers(item, attribute):
+    """Tell whether the item decides about an attribute of its name; with several values, it does about these only."""
+    if item.is_stanza or item.values is None or item.exclusive or (item.state == "present" and not item.many):
+        return True
+    return any(same(item.name, None, attribute.text, value) for value in item.values)
 
 
 def _work_out(document, items):

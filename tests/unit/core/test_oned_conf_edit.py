@@ -351,3 +351,10 @@ def test_stanzas_that_were_added_go_without_a_trace(text):
     added = oned_conf_edit.edit(oned_conf.parse(text), options("present"))
     assert added != text
     assert oned_conf_edit.edit(oned_conf.parse(added), options("absent")) == text
+
+
+def test_value_that_is_not_meant_is_not_lost_behind_a_last_hash():
+    """Found by tests/fuzz, seed 2: the '#' of a last line without newline is no comment, until something is added behind it."""
+    items = oned_conf_edit.wanted([{"name": "A", "value": "other", "state": "absent"}], [{"section": "VM_MAD", "name": "c", "settings": {"K": "x"}}])
+    with pytest.raises(CoreError, match="would load A otherwise"):
+        oned_conf_edit.edit(oned_conf.parse("# A = 1"), items)
