@@ -82,7 +82,8 @@ def read(params, scripts):
     rows = {option: {name: scripts.row(f"{folder}/{name}") for name in scripts.names(folder) or []} for option, folder in places.items()}
     result = driver_scripts.described(rows, params["release"])
     if params["reveal"]:
-        result["contents"] = {option: {file["name"]: scripts.read(f"{places[option]}/{file['name']}")["content"] for file in result[option]} for option in places}
+        result["contents"] = {option: {file["name"]: scripts.read(f"{place}/{file['name']}")["content"] for file in result[option]}
+                              for option, place in places.items()}
     return result
 
 

@@ -156,6 +156,7 @@ from ..module_utils.core import converge, federated
 from ..module_utils.core.errors import NotThere
 from ..module_utils.core.federated_run import look, seed
 
+
 def ensure(params, server, masters, copy, check_mode):
     database, domain = params["database"], params["domain"]
     tables = tuple(params["tables"] or federated.FEDERATED_TABLES)

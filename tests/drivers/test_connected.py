@@ -44,7 +44,8 @@ def test_remote_opennebula_is_an_attribute_of_its_host(zone):
 def test_front_ends_are_twins(zone):
     sums = [node.read("sha256sum /etc/one/oned.conf " + " ".join(TWINS)) for node in zone.nodes]
     assert len(sums[0].splitlines()) == len(TWINS) + 1 and sums[0] == sums[1]
-    trees = [node.read(f"cd /var/lib/one/remotes && find {' '.join(FOLDERS)} -type f -printf '%p %m %u\\n' -exec sha256sum {{}} + | sort") for node in zone.nodes]
+    look = f"cd /var/lib/one/remotes && find {' '.join(FOLDERS)} -type f -printf '%p %m %u\\n' -exec sha256sum {{}} + | sort"
+    trees = [node.read(look) for node in zone.nodes]
     assert trees[0] and trees[0] == trees[1]
 
 
@@ -57,7 +58,8 @@ def test_files_with_credentials_are_private(zone):
 def test_every_secret_arrived_and_is_nowhere_else(zone):
     for node in zone.nodes:
         # the pattern comes from the standard input, so that it is on no command line
-        found = node.feed("grep -rlFf /dev/stdin /etc/one /var/lib/one/remotes /var/log /etc/cron* /root/.ansible /tmp 2>/dev/null; true", "\n".join(SECRETS) + "\n")
+        found = node.feed("grep -rlFf /dev/stdin /etc/one /var/lib/one/remotes /var/log /etc/cron* /root/.ansible /tmp 2>/dev/null; true",
+                          "\n".join(SECRETS) + "\n")
         assert set(found.split()) == {"/etc/one/ec2_driver.conf", "/etc/one/az_driver.conf", "/etc/one/vmm_eh/vmm_ehrc"}
 
 

@@ -241,5 +241,3 @@ class Guide(Layout):
 
 
 LAYOUTS = {"standby": Layout, "guide": Guide}
-
-

@@ -34,7 +34,7 @@ def test_slave_zone_is_seeded_under_500_writes_a_second():
         one.layout.begin(one.cluster)
         load, took = seeding.seed_under_load(one.layout, 500)
         assert not load.errors and len(took) == 2 and len(load.acked) > 200
-        nodes = {name: node for name, node in one.layout.nodes.items()}
+        nodes = dict(one.layout.nodes.items())
         deadline = time.monotonic() + 30
         while any(load.missing(node) for node in nodes.values()) and time.monotonic() < deadline:
             one.cluster.wait(0.3)

@@ -21,7 +21,8 @@ UTILS = OURS + ".module_utils"
 
 # core: values in, values out. Whatever is not listed here is refused; add a module only if it can touch nothing outside.
 PURE = {
-    "__future__", "abc", "base64", "bisect", "collections", "contextlib", "copy", "dataclasses", "datetime", "difflib", "enum", "fractions", "functools", "hashlib",
+    "__future__", "abc", "base64", "bisect", "collections", "contextlib", "copy", "dataclasses", "datetime", "difflib", "enum", "fractions", "functools",
+    "hashlib",
     "heapq", "html", "ipaddress", "itertools", "json", "keyword", "math", "numbers", "operator", "re", "statistics", "string", "textwrap", "types",
     "typing", "unicodedata", "urllib.parse", "xml.dom.minidom", "xml.etree", "xml.etree.ElementTree", "xml.sax.saxutils",
 }

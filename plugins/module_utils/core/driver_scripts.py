@@ -123,7 +123,8 @@ def problems(generation, release, probes, given_actions, required_actions):
     known = [action.name for action in actions(release)]
     found = [f"required_actions: {name} is no action that OpenNebula {release} calls on the front-end; use some of: {', '.join(known)}"
              for name in required_actions or () if name not in known]
-    found += ["required_actions must have deploy: without it there is no virtual machine"] if required_actions is not None and "deploy" not in required_actions else []
+    if required_actions is not None and "deploy" not in required_actions:
+        found.append("required_actions must have deploy: without it there is no virtual machine")
     if generation == 3 and probes:
         found.append("probes: a driver of generation 3 is monitored by one_im_dummy, which runs none")
     if generation == 5 and probes is not None and not probes:

@@ -39,9 +39,11 @@ def plan(wanted, release):
     del parts["hosts"]
     scripts = parts.pop("scripts")
     return dict(
-        parts, problems=problems, texts=list(hooked.files), programs=[path for cloud, unused in drivers for path in _installed_by_hand(cloud, release)] + list(hooked.programs),
+        parts, problems=problems, texts=list(hooked.files),
+        programs=[path for cloud, unused in drivers for path in _installed_by_hand(cloud, release)] + list(hooked.programs),
         stanzas=_once(parts["stanzas"] + list(hooked.stanzas)), warnings=parts["warnings"] + list(hooked.warnings + scheduled.warnings),
-        scripts_present=[item for item in scripts if item["state"] == "present"], scripts_absent=[item for item in scripts if item["state"] == "absent"],
+        scripts_present=[item for item in scripts if item["state"] == "present"],
+        scripts_absent=[item for item in scripts if item["state"] == "absent"],
         hosts_present=[host for host in hosts if host["state"] == "present"], hosts_absent=[host for host in hosts if host["state"] == "absent"],
         config_files=_config_files(parts, scheduled, hooked),
         scheduler={"path": scheduled.path, "attributes": list(scheduled.attributes), "stanzas": list(scheduled.stanzas)})

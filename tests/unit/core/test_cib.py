@@ -160,7 +160,8 @@ def test_foreign_objects_and_properties_survive():
 
 def test_exclusive_removes_what_is_not_declared_and_shows_it():
     root = built()
-    root.find("configuration/resources").append(ET.fromstring('<group id="their-group"><primitive id="theirs" class="ocf" provider="heartbeat" type="Dummy"/></group>'))
+    root.find("configuration/resources").append(ET.fromstring(
+        '<group id="their-group"><primitive id="theirs" class="ocf" provider="heartbeat" type="Dummy"/></group>'))
     root.find("configuration/constraints").append(ET.fromstring('<rsc_location id="cli-prefer-vip" rsc="vip" node="a" score="INFINITY"/>'))
     ET.SubElement(root.find(".//cluster_property_set"), "nvpair", {"id": "p", "name": "dc-version", "value": "2.1.5"})
     todo, repaired = applied(root, cib.declared(EVERYTHING), exclusive=True)

@@ -70,7 +70,8 @@ def test_generation_follows_the_release():
     assert [driver_scripts.default_generation(release) for release in ("3.2.1", "4.2", "4.4", "5.0.2", "5.10")] == [3, 3, 5, 5, 5]
 
 
-@pytest.mark.parametrize("state, stanza, host, scripted", [("absent", "absent", ("absent", False), "absent"), ("commented", "commented", ("present", False), None)])
+@pytest.mark.parametrize("state, stanza, host, scripted", [
+    ("absent", "absent", ("absent", False), "absent"), ("commented", "commented", ("present", False), None)])
 @pytest.mark.parametrize("generation", [3, 5])
 def test_cloud_that_goes_takes_its_own_and_leaves_the_dummies(generation, state, stanza, host, scripted):
     declared = cloud(generation=generation, state=state)

@@ -73,7 +73,8 @@ def test_arguments_are_those_of_the_release():
 
 
 @pytest.mark.parametrize("name, release, generation, expected", [
-    ("a/b", "5.0.2", None, "name 'a/b' names folders"), ("kvm", "5.0.2", None, "name kvm: OpenNebula brings"), ("a", "5.12", None, "generation 5: OpenNebula 5.12"),
+    ("a/b", "5.0.2", None, "name 'a/b' names folders"),
+    ("kvm", "5.0.2", None, "name kvm: OpenNebula brings"), ("a", "5.12", None, "generation 5: OpenNebula 5.12"),
     ("a", "5.0.2", 4, "generation must be one of 3, 5"), ("a", "3.8", 5, "generation 5: OpenNebula 3.8 cannot run it")])
 def test_impossible_skeleton_is_refused(name, release, generation, expected):
     with pytest.raises(Problems, match="cannot make a skeleton") as caught:

@@ -73,13 +73,15 @@ def test_cloud_does_not_take_the_stanza_of_another_driver(clouds, sentence):
 
 def test_driver_that_the_release_lacks_is_refused_by_name():
     problems = plan(dict(ONE, addon=False))["problems"]
-    assert len(problems) == 1 and problems[0].startswith("drivers_clouds[0] (opennebula): provider opennebula: OpenNebula 5.0.2 has no OpenNebula driver: it comes with 5.6")
+    assert len(problems) == 1
+    assert problems[0].startswith("drivers_clouds[0] (opennebula): provider opennebula: OpenNebula 5.0.2 has no OpenNebula driver: it comes with 5.6")
 
 
 def test_all_problems_come_at_once_and_nothing_else():
     found = plan(dict(EC2, regoins={}), dict(ONE, hosts=[{"name": "other"}]), host_hook={"action": "migrate"}, scheduler={"max_host": 0})
     told = "\n".join(found["problems"])
-    for part in ("regoins is no option; did you mean regions?", "user is missing", "endpoint is missing", "drivers_host_hook: fence is missing", "drivers_max_host must be"):
+    for part in ("regoins is no option; did you mean regions?", "user is missing", "endpoint is missing", "drivers_host_hook: fence is missing",
+                 "drivers_max_host must be"):
         assert part in told
     assert not [name for name, part in found.items() if part and name not in ("problems", "scheduler")], "half of a plan is no plan"
 

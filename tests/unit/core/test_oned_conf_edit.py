@@ -343,7 +343,8 @@ def test_other_files_of_the_grammar(text, wanted, lines):
 
 
 @pytest.mark.parametrize("text", [
-    'A = 1\nVM_MAD = [ NAME = "kvm" ]\n#-----\n\nB = 2\n', '#VM_MAD = [ NAME = "kvm" ]\n', 'A = 1\n', '', '\n', 'VM_MAD = [ NAME = "kvm" ]\n\nVM_MAD = [ NAME = "qemu" ]\n\nB = 2\n'])
+    'A = 1\nVM_MAD = [ NAME = "kvm" ]\n#-----\n\nB = 2\n', '#VM_MAD = [ NAME = "kvm" ]\n', 'A = 1\n', '', '\n',
+    'VM_MAD = [ NAME = "kvm" ]\n\nVM_MAD = [ NAME = "qemu" ]\n\nB = 2\n'])
 def test_stanzas_that_were_added_go_without_a_trace(text):
     def options(state):
         return oned_conf_edit.wanted(stanzas=[{"section": "VM_MAD", "name": name, "settings": {"TYPE": "xml"}, "state": state} for name in ("one", "two")])

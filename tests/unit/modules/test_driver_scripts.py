@@ -22,7 +22,8 @@ ACTIONS = {action.name: f"#!/bin/sh\n# {CANARY}\nexit 1\n" for action in core.ac
 
 
 def params(**options):
-    given = {"name": "mycloud", "release": "5.0.2", "generation": 5, "probes": {"monitor": GOOD}, "actions": ACTIONS, "required_actions": None, "hypervisor": None,
+    given = {"name": "mycloud", "release": "5.0.2", "generation": 5, "probes": {"monitor": GOOD}, "actions": ACTIONS, "required_actions": None,
+             "hypervisor": None,
              "host": "remote", "host_id": -1, "probe_timeout_s": 10, "remotes": REMOTES, "owner": getpass.getuser(), "group": grp.getgrgid(os.getgid())[0],
              "state": "present"}
     return dict(given, **options)

@@ -32,7 +32,8 @@ OPTIONS = {
 SINCE = {"keep_snapshots": (5, 0), "sunstone_name": (5, 0)}
 CONF = "vmm_exec/vmm_exec_{name}.conf"
 CLOUDS_SINCE = (4, 4)           # Host.cc, VirtualMachineXML.cc: the first release that reads PUBLIC_CLOUD of a host
-DUMMY = {"section": "TM_MAD", "key": "ARGUMENTS", "flag": "-d", "value": "dummy", "why": "virtual machines of a driver of generation 3 need the transfer driver dummy"}
+DUMMY = {"section": "TM_MAD", "key": "ARGUMENTS", "flag": "-d", "value": "dummy",
+         "why": "virtual machines of a driver of generation 3 need the transfer driver dummy"}
 
 
 def problems(cloud, release):
