@@ -45,6 +45,7 @@ def plan(wanted, release):
         scripts_present=[item for item in scripts if item["state"] == "present"],
         scripts_absent=[item for item in scripts if item["state"] == "absent"],
         hosts_present=[host for host in hosts if host["state"] == "present"], hosts_absent=[host for host in hosts if host["state"] == "absent"],
+        update_secrets="always" if versions.tells_secrets(release) else "on_create",
         config_files=_config_files(parts, scheduled, hooked),
         scheduler={"path": scheduled.path, "attributes": list(scheduled.attributes), "stanzas": list(scheduled.stanzas)})
 

@@ -151,6 +151,11 @@ def longest_secret(attribute, release):
     return LONGEST_SECRETS.get(attribute) if (5, 4) <= number(release) <= (5, 8) else None
 
 
+def tells_secrets(release):
+    """Tell whether the daemon shows a host's secrets to oneadmin. 5.4 to 5.8 encrypt some and decrypt them for nobody but the driver (Host.cc)."""
+    return not (5, 4) <= number(release) <= (5, 8)
+
+
 def has_host_hook(release):
     """Tell whether oned.conf has HOST_HOOK: from 2.2 to 5.8. From 5.10 hooks are objects of the database (onehook)."""
     return (2, 2) <= number(release) <= (5, 8)

@@ -18,7 +18,7 @@ def plan(*clouds, release="5.0.2", **more):
 
 def test_nothing_declared_is_nothing_to_do():
     found = drivers.plan({"clouds": [], "host_hook": {}, "scheduler": {"local_first": None, "max_host": None}}, "5.0")
-    assert [name for name, part in found.items() if part and name != "scheduler"] == []
+    assert [name for name, part in found.items() if part and name not in ("scheduler", "update_secrets")] == []
     assert not found["scheduler"]["attributes"] and not found["scheduler"]["stanzas"]
 
 
@@ -83,7 +83,7 @@ def test_all_problems_come_at_once_and_nothing_else():
     for part in ("regoins is no option; did you mean regions?", "user is missing", "endpoint is missing", "drivers_host_hook: fence is missing",
                  "drivers_max_host must be"):
         assert part in told
-    assert not [name for name, part in found.items() if part and name not in ("problems", "scheduler")], "half of a plan is no plan"
+    assert not [name for name, part in found.items() if part and name not in ("problems", "scheduler", "update_secrets")], "half of a plan is no plan"
 
 
 def test_local_first_gives_hosts_the_priority_that_their_driver_does_not_report():
@@ -113,3 +113,8 @@ def test_shared_stanza_comes_once():
     found = plan(dict(old, name="first"), dict(old, name="second"))
     assert found["problems"] == []
     assert [(stanza["section"], stanza["name"]) for stanza in found["stanzas"]] == [("VM_MAD", "vmm_first"), ("IM_MAD", "dummy"), ("VM_MAD", "vmm_second")]
+
+
+@pytest.mark.parametrize("release, when", [("5.0", "always"), ("5.2.1", "always"), ("5.4", "on_create"), ("5.8.5", "on_create"), ("5.10", "always")])
+def test_secrets_that_the_daemon_shows_to_nobody_are_written_once(release, when):
+    assert plan(release=release)["update_secrets"] == when
