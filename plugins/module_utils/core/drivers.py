@@ -10,8 +10,9 @@ from __future__ import annotations
 import re
 from dataclasses import fields
 
-from . import host_hook, scheduler, versions
+from . import driver_conf, host_hook, hosts, oned_conf_edit, scheduler, versions
 from .clouds import azure, common, custom, driver, ec2, elastichosts, opennebula
+from .errors import Problems
 
 ONED_CONF, MONITORD_CONF, REMOTES = "/etc/one/oned.conf", "/etc/one/monitord.conf", "/var/lib/one/remotes"
 PROVIDERS = {"ec2": ec2, "azure": azure, "opennebula": opennebula, "elastichosts": elastichosts, "custom": custom}
@@ -30,12 +31,12 @@ def plan(wanted, release):
     problems += [f"drivers_host_hook: {problem}" for problem in host_hook.problems(hook, release)]
     problems += [f"drivers_{problem}" for problem in scheduler.problems(schedule, release)]
     drivers = [] if problems else [(cloud, PROVIDERS[cloud["provider"]].describe(cloud, release)) for cloud in clouds]
-    problems += _stanza_problems(drivers)
+    problems += _stanza_problems(drivers) or _refused_later(drivers)
     if problems:
         drivers, hook, schedule = [], {}, {}
     parts = {part.name: [item for unused, found in drivers for item in getattr(found, part.name)] for part in fields(driver.Driver)}
     hooked, scheduled = host_hook.describe(hook, release), scheduler.describe(schedule, release)
-    hosts = [_prioritized(host, cloud, schedule, release) for cloud, found in drivers for host in found.hosts]
+    listed = [_prioritized(host, cloud, schedule, release) for cloud, found in drivers for host in found.hosts]
     del parts["hosts"]
     scripts = parts.pop("scripts")
     return dict(
@@ -44,7 +45,7 @@ def plan(wanted, release):
         stanzas=_once(parts["stanzas"] + list(hooked.stanzas)), warnings=parts["warnings"] + list(hooked.warnings + scheduled.warnings),
         scripts_present=[item for item in scripts if item["state"] == "present"],
         scripts_absent=[item for item in scripts if item["state"] == "absent"],
-        hosts_present=[host for host in hosts if host["state"] == "present"], hosts_absent=[host for host in hosts if host["state"] == "absent"],
+        hosts_present=[host for host in listed if host["state"] == "present"], hosts_absent=[host for host in listed if host["state"] == "absent"],
         update_secrets="always" if versions.tells_secrets(release) else "on_create",
         config_files=_config_files(parts, scheduled, hooked),
         scheduler={"path": scheduled.path, "attributes": list(scheduled.attributes), "stanzas": list(scheduled.stanzas)})
@@ -55,13 +56,29 @@ def _stanza_problems(drivers):
     found, owners = [], {}
     for number, (cloud, made) in enumerate(drivers):
         where = f"drivers_clouds[{number}]"
-        for stanza in made.stanzas + made.monitor_stanzas:
+        for stanza in _stanzas(made):
             what, known = f"{stanza['section']} {stanza['name']}", owners.setdefault((stanza["section"], stanza["name"]), (where, stanza))
             if LOCAL.match(stanza["name"]):
                 found.append(f"{where} ({cloud['provider']}): {what} is the driver of local hosts; a cloud must have another name")
             elif known[1] != stanza:
                 found.append(f"{where} ({cloud['provider']}): {what} is {known[0]}'s, with other settings; two drivers need two names")
     return found
+
+
+def _refused_later(drivers):
+    """Return what the modules would refuse, each in its turn, when others have changed something already."""
+    found = []
+    for unused, made in drivers:
+        for check, options in ((hosts.wanted, made.hosts), (driver_conf.wanted, made.files), (lambda stanzas: oned_conf_edit.wanted((), stanzas), _stanzas(made))):
+            try:
+                check(options)
+            except Problems as error:
+                found += [f"drivers_clouds: {problem}" for problem in error.problems]
+    return found
+
+
+def _stanzas(made):
+    return made.stanzas + made.monitor_stanzas
 
 
 def _once(stanzas):
