@@ -73,7 +73,7 @@ def filled(cloud, options):
 
 
 def mistakes(given, options, where=""):
-    """Return the sentences about options that are unknown, missing or of a wrong kind.
+    """Return the sentences about options that are unknown, missing, empty although they must be there, or of a wrong kind.
 
     >>> mistakes({"regoins": {}}, {"regions": Option("dict", required=True)})
     ['regoins is no option; did you mean regions?', 'regions is missing']
@@ -89,6 +89,8 @@ def mistakes(given, options, where=""):
             found += [f"{where}{name} is missing"] if option.required else []
         elif not isinstance(value, KINDS[option.kind]) or (option.kind in ("int", "float") and isinstance(value, bool)):
             found.append(f"{where}{name} must be {_article(option.kind)}, not {_article(_kind(value))}")
+        elif option.required and value == "":
+            found.append(f"{where}{name} is empty")
         elif option.choices and value not in option.choices:
             found.append(f"{where}{name} must be one of {', '.join(map(str, option.choices))}")
     return found

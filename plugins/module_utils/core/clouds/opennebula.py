@@ -36,7 +36,6 @@ def problems(cloud, release):
         found += mistakes(capacity, CAPACITY, f"{where}.capacity.")
         found += [f"{where}.capacity.{name} must be 0 (what the remote quotas allow) or more" for name in CAPACITY
                   if isinstance(capacity.get(name), int) and capacity[name] < 0]
-        found += [f"{where}.{name} is empty; the driver refuses that" for name in ("user", "password") if item.get(name) == ""]
         if isinstance(item.get("user"), str) and ":" in item["user"]:
             found.append(f"{where}.user has a ':', which separates user and password")
         found += common.too_long(item, {"ONE_PASSWORD": item.get("password")}, release)
