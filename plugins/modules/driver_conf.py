@@ -117,6 +117,8 @@ changes:
       after: 10
 """
 
+from dataclasses import replace
+
 from ..module_utils import glue
 from ..module_utils.adapters.tree import Tree
 from ..module_utils.core import driver_conf
@@ -135,7 +137,9 @@ def ensure(params, tree, check_mode):
             if driver_conf.plan(state, [file]):
                 tree.write(**driver_conf.edited(state, file))
 
-    return converge(read, lambda state: driver_conf.plan(state, files), apply, check_mode)
+    outcome = converge(read, lambda state: driver_conf.plan(state, files), apply, check_mode)
+    changed = {change.target.partition(" ")[0] for change in outcome.plan}
+    return replace(outcome, header=", ".join(file.path for file in files if file.path in changed))
 
 
 def main():

@@ -168,3 +168,9 @@ def test_tree_that_ignores_writes_is_told(tree):
             """Accept, and do nothing."""
     with pytest.raises(NotConverged, match="proxy_uri"):
         driver_conf.ensure(WANT, Stubborn(tree.root), False)
+
+
+def test_diff_says_which_files_change(tree):
+    driver_conf.ensure({"files": WANT["files"][:1]}, tree, check_mode=False)
+    told = driver_conf.ensure({"files": WANT["files"][:3]}, tree, check_mode=True).as_result(diff=True)
+    assert told["diff"]["before_header"] == told["diff"]["after_header"] == "/etc/one/az_driver.default, /etc/one/vmm_eh/vmm_ehrc"
