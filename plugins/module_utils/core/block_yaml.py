@@ -290,8 +290,8 @@ def same(found, wanted):
     return type(found) is type(wanted) and found == wanted
 
 
-def spell(value, before=""):
-    """Return how a value is written: in the quotes that were there before, else plain where YAML allows it.
+def spell(value):
+    """Return how a value is written, plain where YAML allows it: in one way only, so that twins stay twins whatever was there before.
 
     >>> spell("us-east-1"), spell("5"), spell(5), spell("West Europe"), spell(None)
     ('us-east-1', '"5"', '5', '"West Europe"', '')
@@ -305,9 +305,7 @@ def spell(value, before=""):
     if isinstance(value, float):
         text = repr(value)
         return text if "e" not in text or "." in text else text.replace("e", ".0e")
-    if before[:1] == "'" and value.isprintable():
-        return "'" + value.replace("'", "''") + "'"
-    if before[:1] != '"' and _SAFE.match(value) and value.lower() not in _WORDS:
+    if _SAFE.match(value) and value.lower() not in _WORDS:
         return value
     return _double(value)
 
@@ -369,7 +367,7 @@ def _at(entry, path, origin, why):
 
 def _revalue(lines, entry, value):
     line = lines[entry.first]
-    written = spell(value, entry.text)
+    written = spell(value)
     if entry.kind == VALUE:
         start = entry.start if written else len(line[:entry.start].rstrip(" \t"))
         lines[entry.first] = line[:start] + written + line[entry.start + len(entry.text):]

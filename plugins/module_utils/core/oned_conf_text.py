@@ -163,6 +163,8 @@ def pair_edits(text, attribute, item):
         return [(attribute.value_start, attribute.end, written(item).partition("= ")[2].rstrip("\n"))]
     if not kept and gone:
         raise Refused("no setting would be left; use state absent or commented")
+    if not kept:
+        return []           # an empty stanza, which releases from 5.12 on accept, and nothing to add
     woken = _commented_pairs(text, attribute, item, new)
     added = [(key, value) for key, value in new.items() if key not in woken]
     tail = sorted((match for match in woken.values() if match.start() > kept[-1].start), key=lambda match: match.start())

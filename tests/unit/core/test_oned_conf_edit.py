@@ -359,3 +359,10 @@ def test_value_that_is_not_meant_is_not_lost_behind_a_last_hash():
     items = oned_conf_edit.wanted([{"name": "A", "value": "other", "state": "absent"}], [{"section": "VM_MAD", "name": "c", "settings": {"K": "x"}}])
     with pytest.raises(CoreError, match="would load A otherwise"):
         oned_conf_edit.edit(oned_conf.parse("# A = 1"), items)
+
+
+@pytest.mark.parametrize("state, after", [("present", 'VNC_PORTS = [ ]\n'), ("commented", '#VNC_PORTS = [ ]\n'), ("absent", '')])
+def test_empty_stanza_loses_nothing_more(state, after):
+    """Found by tests/fuzz, seed 3."""
+    items = oned_conf_edit.wanted(stanzas=[{"section": "VNC_PORTS", "settings": {"START": None}, "state": state}])
+    assert oned_conf_edit.edit(oned_conf.parse('VNC_PORTS = [ ]\n', release="7.4.0"), items) == after
