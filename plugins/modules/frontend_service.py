@@ -26,6 +26,12 @@ options:
     description: For a service, the list of files that it reads when it starts. A service that is not named here is not restarted.
     type: dict
     default: {}
+  changing:
+    description:
+      - Files of O(config_files) that an earlier task changes. Only check mode needs it, where they are as old as they were, so that the restart is foreseen.
+    type: list
+    elements: str
+    default: []
   restart_timeout_s:
     description: Seconds to wait for a restart through the cluster.
     type: int
@@ -88,7 +94,7 @@ def ensure(params, systemd, cluster, check_mode):
         return rows, owned_here(rows, cluster) if paths else set(), systemd.changed_at(paths), systemd.monotonic()
 
     def plan(state):
-        return frontend_service.plan(names, params["at_boot"], config_files, *state, lenient=check_mode)
+        return frontend_service.plan(names, params["at_boot"], config_files, *state, lenient=check_mode, changing=params["changing"])
 
     def apply(todo):
         for change in todo:
@@ -105,6 +111,7 @@ def main():
         names=dict(type="list", elements="str", required=True),
         at_boot=dict(type="bool"),
         config_files=dict(type="dict", default={}),
+        changing=dict(type="list", elements="str", default=[]),
         restart_timeout_s=dict(type="int", default=180),
     ))
     glue.run(module, lambda: ensure(module.params, services.Systemd(), pacemaker.Pacemaker(), module.check_mode))

@@ -40,10 +40,11 @@ def owned_here(state, node):
     return {entry["id"] for entry in state["resources"] if entry["active"] and entry["managed"] and node in entry["nodes"]}
 
 
-def plan(names, wanted_at_boot, config_files, rows, owned, changed_at, now, lenient):
+def plan(names, wanted_at_boot, config_files, rows, owned, changed_at, now, lenient, changing=()):
     """Return the Plan.
 
     config_files: {service: [files that it reads when it starts]}; lenient (check mode): pass over services that are not installed yet.
+    changing: files that are about to change; in check mode they are as old as they were.
     """
     changes = []
     for name in names:
@@ -58,6 +59,7 @@ def plan(names, wanted_at_boot, config_files, rows, owned, changed_at, now, leni
             changes.append(Change("unit", name, row["UnitFileState"], verb + "d", step=("systemd", verb, unit(name))))
         read = {path: changed_at[path] for path in config_files.get(name, ()) if row["ActiveState"] in RUNNING}
         newer = newer_files(int(row["ExecMainStartTimestampMonotonic"] or 0) / 1e6, read, now)
+        newer = [path for path in read if path in newer or (lenient and path in changing)]
         if newer:
             step = ("cluster", name) if name in owned else ("systemd", "restart", unit(name))
             changes.append(Change("service", name, f"runs since before {', '.join(newer)} was changed", "running as configured", step=step))

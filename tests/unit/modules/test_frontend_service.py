@@ -58,7 +58,7 @@ class FakeHost:
 
 
 def params(**options):
-    return dict({"names": ["opennebula", "opennebula-flow"], "at_boot": None, "config_files": {}, "restart_timeout_s": 180}, **options)
+    return dict({"names": ["opennebula", "opennebula-flow"], "at_boot": None, "config_files": {}, "changing": [], "restart_timeout_s": 180}, **options)
 
 
 @pytest.mark.parametrize("options, host, did", [
@@ -111,3 +111,11 @@ def test_an_unreadable_cluster_is_an_error_and_no_reason_to_restart_behind_its_b
 def test_files_of_a_service_that_is_not_named_are_refused():
     with pytest.raises(CoreError, match="config_files names oned: names does not. Use one of: opennebula, opennebula-flow"):
         frontend_service.ensure(params(config_files={"oned": ["/etc/one/oned.conf"]}), FakeHost(), FakeHost(), True)
+
+
+def test_check_mode_foresees_the_restart_for_a_file_that_is_about_to_change():
+    host = FakeHost(written=10.0)       # older than the process, as long as nobody writes it
+    asked = params(config_files=FILES, changing=["/etc/one/oned.conf"])
+    assert [change.target for change in frontend_service.ensure(asked, host, host, True).plan] == ["opennebula"]
+    assert not frontend_service.ensure(asked, host, host, False).changed, "outside of check mode the file's own time tells"
+    assert not frontend_service.ensure(params(config_files=FILES), host, host, True).changed
