@@ -222,7 +222,8 @@ def _commented_pairs(text, attribute, item, new):
 
 
 def _holds(match, name, value):
-    return same(name, match.group("key").upper(), oned_conf.parse(f"X = {match.group('value')}\n").get("X"), value)
+    found = oned_conf.parse(f"X = {match.group('value')}\n").get("X")       # None where "]]>" ends the reading
+    return found is not None and same(name, match.group("key").upper(), found, value)
 
 
 def _woken(match, name, value, comma):

@@ -366,3 +366,10 @@ def test_empty_stanza_loses_nothing_more(state, after):
     """Found by tests/fuzz, seed 3."""
     items = oned_conf_edit.wanted(stanzas=[{"section": "VNC_PORTS", "settings": {"START": None}, "state": state}])
     assert oned_conf_edit.edit(oned_conf.parse('VNC_PORTS = [ ]\n', release="7.4.0"), items) == after
+
+
+def test_commented_key_whose_value_would_end_the_reading_is_given_another():
+    """Found by tests/fuzz, seed 4."""
+    text = 'VNC_PORTS = [\n    START    = 5900\n#    RESERVED = "68]]>00"\n]\n'
+    items = oned_conf_edit.wanted(stanzas=[{"section": "VNC_PORTS", "settings": {"RESERVED": "6800"}}])
+    assert oned_conf_edit.edit(oned_conf.parse(text), items) == 'VNC_PORTS = [\n    START    = 5900,\n    RESERVED = "6800"\n]\n'
