@@ -32,6 +32,7 @@ MISSING, DISCONNECTED, INVALID, TIMED_OUT = 127, 102, 78, 124
 MOVED = (103, 104, 206)                                  # the configuration is not the one that the patch was made from
 CIB_DIRECTORY, CIB_USER, CIB_GROUP = "/var/lib/pacemaker/cib", "hacluster", "haclient"
 COROSYNC_CONF, KNOWN_HOSTS = "/etc/corosync/corosync.conf", "/var/lib/pcsd/known-hosts"
+LATE = "Connection timeout"                               # pcs of a node that did not answer in time
 INSTALL_HINT = "Install pacemaker and pcs (role constellation.opennebula.cluster), or run on a cluster node."
 
 
@@ -142,8 +143,14 @@ class Pacemaker:
 
     def setup(self, name, nodes):
         hosts = [word for node, addresses in nodes.items() for word in [node] + [f"addr={address}" for address in addresses]]
-        self._run(["pcs", "cluster", "setup", name] + hosts, f"cluster {name} cannot be set up", timeout_s=180,
-                  hint="A node that was in another cluster keeps its files: look at it, and remove them there by hand if they are of no use.")
+        argv = ["pcs", "cluster", "setup", name] + hosts
+        code, out, err = system.run(argv, timeout_s=180)
+        if code != 0 and LATE in out + err:
+            # pcs gives each node 60 s and takes no --request-timeout here (0.11); a busy node answers the second time
+            code, out, err = system.run(argv, timeout_s=180)
+        if code != 0:
+            self._fail(argv, code, out, err, f"cluster {name} cannot be set up",
+                       "A node that was in another cluster keeps its files: look at it, and remove them there by hand if they are of no use.")
 
     def distribute(self):
         """Send this node's corosync.conf to the other nodes."""

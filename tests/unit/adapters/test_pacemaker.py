@@ -114,3 +114,22 @@ def test_example_is_renamed_and_corosync_conf_is_the_last(monkeypatch, tmp_path)
     (tmp_path / "cib.xml").write_text("", encoding="utf-8")
     pacemaker.Pacemaker.set_members_aside()
     assert moved[1:] == [("cib.xml", "cib.xml.example"), ("corosync.conf", "corosync.conf.example")]
+
+
+@pytest.mark.parametrize("answers, calls", [
+    ([(0, "", "")], 1),
+    ([(1, "", "Error: alpha1: Connection timeout, check if pcsd is running there"), (0, "", "")], 2),
+])
+def test_setup_asks_a_busy_node_twice(monkeypatch, answers, calls):
+    asked = []
+    monkeypatch.setattr(pacemaker.system, "run", lambda argv, **unused: asked.append(argv) or answers[len(asked) - 1])
+    pacemaker.Pacemaker().setup("one", {"alpha1": ["192.0.2.1"]})
+    assert asked == [["pcs", "cluster", "setup", "one", "alpha1", "addr=192.0.2.1"]] * calls
+
+
+def test_setup_that_fails_otherwise_is_not_repeated(monkeypatch):
+    asked = []
+    monkeypatch.setattr(pacemaker.system, "run", lambda argv, **unused: asked.append(argv) or (1, "", "Error: alpha1: the node seems to be in a cluster"))
+    with pytest.raises(CoreError, match="cluster one cannot be set up: .*in a cluster"):
+        pacemaker.Pacemaker().setup("one", {"alpha1": ["192.0.2.1"]})
+    assert len(asked) == 1
