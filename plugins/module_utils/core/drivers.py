@@ -69,7 +69,8 @@ def _refused_later(drivers):
     """Return what the modules would refuse, each in its turn, when others have changed something already."""
     found = []
     for unused, made in drivers:
-        for check, options in ((hosts.wanted, made.hosts), (driver_conf.wanted, made.files), (lambda stanzas: oned_conf_edit.wanted((), stanzas), _stanzas(made))):
+        for check, options in ((hosts.wanted, made.hosts), (driver_conf.wanted, made.files),
+                               (lambda stanzas: oned_conf_edit.wanted((), stanzas), _stanzas(made))):
             try:
                 check(options)
             except Problems as error:

@@ -74,7 +74,8 @@ def test_cloud_does_not_take_the_stanza_of_another_driver(clouds, sentence):
 @pytest.mark.parametrize("cloud, sentence", [
     (dict(EH, hosts=[{"name": "eh", "attributes": {"REGION": {"A": {"B": 1}, "C": 2}}}]),
      "drivers_clouds: host eh: REGION: A is a dict; vectors do not nest: give text, a number or a boolean"),
-    (dict(EC2, vm_arguments="-t 15 ]]> ec2"), "drivers_clouds: VM_MAD/ARGUMENTS: the value has ']]>', where the daemon would end the reading of the whole file"),
+    (dict(EC2, vm_arguments="-t 15 ]]> ec2"),
+     "drivers_clouds: VM_MAD/ARGUMENTS: the value has ']]>', where the daemon would end the reading of the whole file"),
     (dict(EH, auth="CANARY-eh\0"), "drivers_clouds: /etc/one/vmm_eh/vmm_ehrc: EHAUTH: the text has a control character"),
 ])
 def test_what_a_module_would_refuse_later_is_refused_now(cloud, sentence):
