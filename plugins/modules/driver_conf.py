@@ -155,7 +155,7 @@ def main():
             owner=dict(type="str", default="oneadmin"),
             group=dict(type="str", default="oneadmin"),
         ))))
-    # a secret among the settings is hidden in the result at least; only ``secrets`` hides it in the host's log as well
+    # a secret among the settings is hidden in the result, although only ``secrets`` is the place for one
     module.no_log_values.update(driver_conf.secrets_among(module.params["files"]))
     glue.run(module, lambda: ensure(module.params, Tree(), module.check_mode))
 

@@ -166,7 +166,7 @@ def ensure(params, connect, check_mode):
 
 def main():
     module = glue.module(argument_spec=dict(opennebula.ARGUMENTS, **opennebula.WAIT, **SPEC), required_together=opennebula.TOGETHER)
-    # a secret among the attributes is hidden in the result at least; only ``secrets`` hides it in the host's log as well
+    # a secret among the attributes is hidden in the result, although only ``secrets`` is the place for one
     module.no_log_values.update(templates.exposed(module.params["hosts"]))
     glue.run(module, lambda: ensure(module.params, lambda: opennebula.OpenNebula.from_params(module.params), module.check_mode))
 

@@ -244,7 +244,7 @@ def ensure(params, store, check_mode, look=files.look_for_programs):
 
 def main():
     module = glue.module(argument_spec=SPEC)
-    # a secret among the settings is hidden in the result at least; only ``secrets`` hides it in the host's log as well
+    # a secret among the settings is hidden in the result, although only ``secrets`` is the place for one
     module.no_log_values.update(oned_conf_shown.secrets_among(module.params["attributes"], module.params["stanzas"]))
     glue.run(module, lambda: ensure(module.params, files.Store(module.params["path"]), module.check_mode))
 

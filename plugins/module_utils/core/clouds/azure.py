@@ -212,12 +212,9 @@ def _files(cloud, release, place, certificate):
                 remove += [["regions", name, "capacity", size] for size in region.get("capacity") or {} if size not in SHIPPED_CAPACITY]
             else:
                 remove.append(["regions", name])
-    if cloud["instance_types"]:
-        types = versions.key("instance_types", release)
-        if not gone:
-            settings[types] = cloud["instance_types"]
-        else:
-            remove += [[types, name] for name in cloud["instance_types"] if place == "file" and name not in KNOWN_TYPES]
+    types, gone_types = common.instance_types(cloud, release, KNOWN_TYPES if place == "file" else cloud["instance_types"])
+    settings.update(types)
+    remove += gone_types
     found = [common.file(CONF, "yaml", settings, secrets, remove, create=not gone)] if settings or secrets or remove else []
     return found + _defaults(cloud, release)
 
@@ -237,12 +234,7 @@ def _defaults(cloud, release):
 
 def _warnings(cloud, release, place):
     told = [] if cloud["state"] == "absent" else common.region_warnings(cloud["hosts"], cloud["regions"], "azure")
-    known_types = KNOWN_TYPES if way(release) == CERTIFICATES else ()
-    for name, region in cloud["regions"].items():
-        for size in region.get("capacity") or {}:
-            if size not in known_types and size not in cloud["instance_types"] and not (place == "host" and TYPE_FORM.match(size)):
-                told.append(f"azure: {size} in the capacity of region {name} is no instance type that {CONF} is known to have; "
-                            "the driver counts it as nothing unless instance_types describes it")
+    told += common.type_warnings(cloud, CONF, KNOWN_TYPES if way(release) == CERTIFICATES else (), TYPE_FORM if place == "host" else None)
     known = KNOWN_DEFAULTS[way(release)]
     told += [f"azure: the driver knows no attribute {name} (defaults); it takes {', '.join(sorted(known))}" for name in cloud["defaults"] if name not in known]
     if cloud["state"] == "absent":

@@ -146,6 +146,24 @@ def instance_type_problems(types):
     return found
 
 
+def instance_types(cloud, release, shipped):
+    """Return (settings, paths to remove) of the instance types. Of an absent cloud those go that are not in ``shipped``; of the others the size stays."""
+    if not cloud["instance_types"]:
+        return {}, []
+    key = versions.key("instance_types", release)
+    if cloud["state"] != "absent":
+        return {key: cloud["instance_types"]}, []
+    return {}, [[key, name] for name in cloud["instance_types"] if name not in shipped]
+
+
+def type_warnings(cloud, conf, known, form):
+    """Return the sentences about types in a region's capacity that the driver may not know. form: what names of later releases look like, or None."""
+    return [f"{cloud['provider']}: {size} in the capacity of region {name} is no instance type that {conf} is known to have; "
+            "the driver counts it as nothing unless instance_types describes it"
+            for name, region in cloud["regions"].items() for size in region.get("capacity") or {}
+            if size not in known and size not in cloud["instance_types"] and not (form and form.match(size))]
+
+
 def defaults_problems(defaults, nested=False):
     """Return the mistakes of attributes of the driver's .default: an XML element each."""
     found = [f"defaults.{name} is no attribute name: capital letters, digits and '_'" for name in defaults if not _ATTRIBUTE.match(str(name))]

@@ -154,12 +154,9 @@ def _files(cloud, release, place):
                 remove += [["regions", name, "capacity", size] for size in region.get("capacity") or {} if size not in SHIPPED_CAPACITY]
             else:
                 remove.append(["regions", name])
-    if cloud["instance_types"]:
-        types = versions.key("instance_types", release)
-        if not gone:
-            settings[types] = cloud["instance_types"]
-        else:
-            remove += [[types, name] for name in cloud["instance_types"] if place == "file" and name not in KNOWN_TYPES]
+    types, gone_types = common.instance_types(cloud, release, KNOWN_TYPES if place == "file" else cloud["instance_types"])
+    settings.update(types)
+    remove += gone_types
     found = [common.file(CONF, "yaml", settings, secrets, remove, create=not gone)] if settings or secrets or remove else []
     return found + _defaults(cloud, DEFAULT, versions.defaults_element("ec2", release))
 
@@ -194,12 +191,7 @@ def shipped_timeout(release):
 
 def _warnings(cloud, release, place):
     told = [] if place == "rc" or cloud["state"] == "absent" else common.region_warnings(cloud["hosts"], cloud["regions"], "ec2")
-    for name, region in cloud["regions"].items():
-        for size in region.get("capacity") or {}:
-            known = size in KNOWN_TYPES or size in cloud["instance_types"] or (place == "host" and TYPE_FORM.match(size))
-            if not known and place != "rc":
-                told.append(f"ec2: {size} in the capacity of region {name} is no instance type that {CONF} is known to have; "
-                            "the driver counts it as nothing unless instance_types describes it")
+    told += [] if place == "rc" else common.type_warnings(cloud, CONF, KNOWN_TYPES, TYPE_FORM if place == "host" else None)
     told += [f"ec2: the driver knows no attribute {name} (defaults); it takes {', '.join(sorted(KNOWN_DEFAULTS))}"
              for name in cloud["defaults"] if name not in KNOWN_DEFAULTS]
     if cloud["state"] == "absent":
