@@ -11,8 +11,8 @@ from __future__ import annotations
 from . import federated, repair, replication
 from .report import check
 
-# sources are compared by what the topology derives; user and secrets are the database role's business
-DERIVED = ("name", "host", "port", "do_tables")
+# What each reading module returns whenever it has really looked. A module that crashed under failed_when: false has a result without it.
+OWN = {"frontend": ("addresses", "units"), "cluster": ("running", "nodes"), "replication": ("present",), "tables": ("present",)}
 
 
 def verify(topology, seen):
@@ -21,7 +21,7 @@ def verify(topology, seen):
     for zone in topology["zones"].values():
         checks += _zone(topology, zone, {node: seen.get(node) or {} for node in zone["nodes"]})
     for name, node in topology["nodes"].items():
-        checks += _replication(topology, node, _part(seen.get(name), "replication"))
+        checks += _replication(topology, node, _part(seen.get(name), "replication"), _why(seen.get(name), "replication"))
     if topology["master_zone"]:
         checks += _federation(topology, seen)
     return checks
@@ -32,12 +32,15 @@ def _part(reports, part):
     found = (reports or {}).get(part)
     if not found or found.get("unreachable") or found.get("failed") or found.get("error") or found.get("skipped"):
         return None
-    return found
+    return found if all(name in found for name in OWN[part]) else None
 
 
 def _why(reports, part):
+    """Return one line. Of a module that crashed the last line is the one that says something."""
     found = (reports or {}).get(part) or {}
-    return str(found.get("msg") or "it was not asked").strip().splitlines()[0]
+    said = [str(found.get("msg") or "it was not asked").strip().splitlines()[0]]
+    crash = str(found.get("module_stderr") or found.get("exception") or found.get("module_stdout") or "").strip().splitlines()
+    return ": ".join(said + crash[-1:])
 
 
 # --- one zone ----------------------------------------------------------------------------------------------------------------
@@ -136,10 +139,10 @@ def _writer(zone, seen, holder):
 
 # --- replication and the federation --------------------------------------------------------------------------------------------
 
-def _replication(topology, node, report):
+def _replication(topology, node, report, why="the front-end could not be asked"):
     target = node["name"]
     if report is None or not report.get("present"):
-        yield check("replication", target, "its MariaDB can be asked", None, (report or {}).get("why_absent") or "the front-end could not be asked",
+        yield check("replication", target, "its MariaDB can be asked", None, (report or {}).get("why_absent") or why,
                     "systemctl status mariadb")
         return
     rows = {source["name"]: source for source in report["sources"]}

@@ -7,6 +7,7 @@ import pathlib
 import pytest
 from ansible_collections.constellation.opennebula.plugins.module_utils.core import report, topology, verification
 
+ROOT = pathlib.Path(__file__).parents[3]
 RECORDED = pathlib.Path(__file__).parents[1] / "fixtures/mariadb/slaves_beta1_10_11_19.json"
 ROW = json.loads(RECORDED.read_text(encoding="utf-8"))["rows"][0]
 VARIABLES = {"log_bin": "ON", "log_slave_updates": "ON", "gtid_strict_mode": "ON", "binlog_format": "ROW", "binlog_row_image": "FULL",
@@ -209,3 +210,23 @@ def test_red_lines_of_replication_name_the_command():
     command = "ansible-playbook repair.yml --limit beta2 -e repair_verb="
     assert any(f"{command}remove_row -e repair_source=zone0 -e repair_table=acl -e repair_key=7" in hint for hint in hints)
     assert any(f"{command}reseed_table -e repair_source=zone0 -e repair_table=user_pool" in hint for hint in hints)
+
+
+@pytest.mark.parametrize("part", ["frontend", "cluster", "replication", "tables"])
+def test_reading_module_that_crashed_is_unknown_and_says_its_last_line(part):
+    """failed_when: false leaves a result that did not fail, and has nothing of what the module returns."""
+    reports = seen()
+    crash = {"changed": False, "failed": False, "failed_when_result": False, "rc": 1, "msg": "MODULE FAILURE\nSee stdout/stderr for the exact error",
+             "module_stdout": "", "module_stderr": "Traceback (most recent call last):\n  File \"x\"\nModuleNotFoundError: No module named 'pymysql'\n"}
+    for node in ("beta1", "beta2"):
+        reports[node][part] = crash
+    found = report.bad(verification.verify(FACTS, reports))
+    assert found and {one.status for one in found} == {report.UNKNOWN} and {one.target for one in found} <= {"beta", "beta1", "beta2"}
+    assert part == "tables" or any("MODULE FAILURE: ModuleNotFoundError: No module named 'pymysql'" in one.why for one in found)
+
+
+@pytest.mark.parametrize("part", sorted(verification.OWN))
+def test_every_reading_module_documents_what_makes_its_result_a_look(part):
+    module = {"frontend": "frontend_info", "cluster": "cluster_info", "replication": "replication_info", "tables": "federated_tables_info"}[part]
+    returned = (ROOT / f"plugins/modules/{module}.py").read_text(encoding="utf-8").split('RETURN = r"""', 1)[1].split('"""', 1)[0]
+    assert all(f"\n{name}:\n" in returned for name in verification.OWN[part])
