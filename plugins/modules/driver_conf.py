@@ -115,6 +115,12 @@ changes:
       target: /etc/one/ec2_driver.conf regions/default/capacity/m1.small
       before: 5
       after: 10
+changed_files:
+  description: The files that were changed, or would be in check mode. M(constellation.opennebula.frontend_service) takes them as C(changing).
+  returned: always
+  type: list
+  elements: str
+  sample: [/etc/one/ec2_driver.conf]
 """
 
 from dataclasses import replace
@@ -138,8 +144,9 @@ def ensure(params, tree, check_mode):
                 tree.write(**driver_conf.edited(state, file))
 
     outcome = converge(read, lambda state: driver_conf.plan(state, files), apply, check_mode)
-    changed = {change.target.partition(" ")[0] for change in outcome.plan}
-    return replace(outcome, header=", ".join(file.path for file in files if file.path in changed))
+    targets = {change.target.partition(" ")[0] for change in outcome.plan}
+    changed = [file.path for file in files if file.path in targets]
+    return replace(outcome, results={"changed_files": changed}, header=", ".join(changed))
 
 
 def main():

@@ -158,6 +158,12 @@ changes:
       target: DB
       before: {BACKEND: sqlite}
       after: {BACKEND: mysql, PASSWD: (secret)}
+changed_files:
+  description: The files that were changed, or would be in check mode. M(constellation.opennebula.frontend_service) takes them as C(changing).
+  returned: always
+  type: list
+  elements: str
+  sample: [/etc/one/oned.conf]
 backup_file:
   description: The old file.
   returned: when O(backup) is true and the file was changed
@@ -239,7 +245,7 @@ def ensure(params, store, check_mode, look=files.look_for_programs):
             results.update({"backup_file": saved} if saved else {})
 
     outcome = converge(read, plan, apply, check_mode, header=store.path)
-    return Outcome(outcome.plan, results, outcome.header)
+    return Outcome(outcome.plan, dict(results, changed_files=[store.path] if outcome.changed else []), outcome.header)
 
 
 def main():

@@ -100,7 +100,8 @@ def test_bare_host_is_foreseen_although_account_and_directory_are_missing(tmp_pa
 
 def test_missing_file_is_made_unless_told_otherwise(tree, tmp_path):
     file = {"path": "/etc/one/new.conf", "format": "yaml", "settings": {":a": 1}, **ME}
-    assert not driver_conf.ensure({"files": [dict(file, create=False)]}, tree, False).changed
+    left = driver_conf.ensure({"files": [dict(file, create=False)]}, tree, False)
+    assert not left.changed and left.results["changed_files"] == []
     assert not (tmp_path / "etc/one/new.conf").exists()
     assert driver_conf.ensure({"files": [file]}, tree, False).changed
     assert (tmp_path / "etc/one/new.conf").read_text() == ":a: 1\n"
@@ -174,3 +175,4 @@ def test_diff_says_which_files_change(tree):
     driver_conf.ensure({"files": WANT["files"][:1]}, tree, check_mode=False)
     told = driver_conf.ensure({"files": WANT["files"][:3]}, tree, check_mode=True).as_result(diff=True)
     assert told["diff"]["before_header"] == told["diff"]["after_header"] == "/etc/one/az_driver.default, /etc/one/vmm_eh/vmm_ehrc"
+    assert told["changed_files"] == ["/etc/one/az_driver.default", "/etc/one/vmm_eh/vmm_ehrc"]

@@ -77,8 +77,10 @@ def test_check_mode_foresees_what_a_run_does_and_a_second_run_changes_nothing(wa
     for check_mode in (True, False):
         again = oned_conf.ensure(params(**want), store, check_mode)
         assert not again.changed and again.as_result()["diff"]["before"] == again.as_result()["diff"]["after"]
+        assert again.results["changed_files"] == []
     assert store.writes == written and len(written) <= 2
-    assert done.results == ({"backup_file": "/etc/one/oned.conf.backup~"} if want.get("backup") else {})
+    assert foreseen.results["changed_files"] == [FakeStore.path]
+    assert done.results == dict({"backup_file": "/etc/one/oned.conf.backup~"} if want.get("backup") else {}, changed_files=[FakeStore.path])
 
 
 def test_everything_else_keeps_its_bytes():
