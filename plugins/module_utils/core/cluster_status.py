@@ -71,11 +71,22 @@ def holder(state, resource):
 
 
 def complaints(state, resources):
-    """Return one sentence for each of the named resources that does not run, with the failed action that explains it."""
-    found = []
+    """Return one sentence for each of the named resources that does not run, with the failed action that explains it.
+
+    A cluster that may not start anything is the reason of all: it comes first.
+    """
+    found = list(_why_nothing_starts(state))
     for entry in state["resources"]:
         if entry["id"] in resources and (not entry["active"] or entry["failed"] or entry["blocked"]):
             why = [f"{failure['task']} on {failure['node']} ended with '{failure['code']}'" + (f" ({failure['reason']})" if failure["reason"] else "")
                    for failure in state["failed_actions"] if failure["resource"] == entry["id"]]
             found.append(f"{entry['id']} is {entry['role']}" + (f": {'; '.join(why)}" if why else ""))
     return found
+
+
+def _why_nothing_starts(state):
+    out = [node["name"] for node in state["nodes"] if not node["online"] or node["pending"]]
+    if not state["quorate"]:
+        yield "the cluster has no quorum" + (f" ({', '.join(out)} {'is' if len(out) == 1 else 'are'} not in it)" if out else "")
+    elif state["maintenance"]:
+        yield "the cluster is in maintenance mode"

@@ -169,3 +169,12 @@ def test_resource_that_does_not_run_is_explained_by_its_failed_action():
     text = text.replace("<node_history>", '<failures>'
                         '<failure op_key="opennebula_start_0" node="alpha1" exitstatus="error" exitreason="no licence" task="start"/></failures><node_history>')
     assert cluster_status.complaints(cluster_status.parse(text), {"opennebula"}) == ["opennebula is Stopped: start on alpha1 ended with 'error' (no licence)"]
+
+
+def test_cluster_that_may_start_nothing_says_so_first():
+    text = (FIXTURES / "crm_mon_pair.xml").read_text(encoding="utf-8")
+    alone = text.replace('with_quorum="true"', 'with_quorum="false"').replace('name="alpha2" id="2" online="true"', 'name="alpha2" id="2" online="false"')
+    assert alone.count('online="false"') == 1
+    assert cluster_status.complaints(cluster_status.parse(alone), set()) == ["the cluster has no quorum (alpha2 is not in it)"]
+    paused = text.replace('maintenance-mode="false"', 'maintenance-mode="true"')
+    assert paused != text and cluster_status.complaints(cluster_status.parse(paused), set()) == ["the cluster is in maintenance mode"]
