@@ -23,6 +23,11 @@ options:
     description: Account that pcsd accepts.
     type: str
     default: hacluster
+  quorum_device:
+    description:
+      - Whether C(corosync-qdevice) starts together with corosync. It must be installed then. When absent it is left alone.
+      - It never starts at boot, since it would bring corosync with it, past the rejoin gate.
+    type: bool
 author:
   - The constellation.opennebula team (@constellation)
 seealso:
@@ -53,6 +58,7 @@ from ..module_utils.core.plan import Change, Plan
 
 PCSD = "pcsd.service"
 MEMBERS = ("corosync.service", "pacemaker.service")
+DEVICE = "corosync-qdevice.service"                      # started with corosync wherever that starts; at boot it would start corosync
 READY = "running, started at boot"
 
 
@@ -61,10 +67,11 @@ def ensure(params, accounts, units, cluster, check_mode):
 
     def read():
         state.update(look(cluster))
-        return units.units((PCSD,) + MEMBERS), None if password is None else _has_password(accounts, name, password, check_mode)
+        pulled = None if params["quorum_device"] is None else DEVICE in units.wants(MEMBERS[0])
+        return units.units((PCSD, DEVICE) + MEMBERS), pulled, None if password is None else _has_password(accounts, name, password, check_mode)
 
     def plan(found):
-        active, matches = found
+        active, pulled, matches = found
         changes = []
         if matches is False:
             changes.append(Change("password", name, None, "set", secret=True, step=("password",)))
@@ -73,7 +80,10 @@ def ensure(params, accounts, units, cluster, check_mode):
         if _shown(active[PCSD]) != READY:
             changes.append(Change("service", PCSD, _shown(active[PCSD]), READY, step=("start",)))
         changes += [Change("service", unit, "started at boot", "not started at boot", step=("disable", unit))
-                    for unit in MEMBERS if active[unit]["UnitFileState"] == "enabled"]
+                    for unit in MEMBERS + (DEVICE,) if active[unit]["UnitFileState"] == "enabled"]
+        if pulled is not None and pulled != params["quorum_device"]:
+            changes.append(Change("service", DEVICE, *("not started with corosync", "started with corosync")[::1 if params["quorum_device"] else -1],
+                                  step=("pull", params["quorum_device"])))
         return Plan(tuple(changes))
 
     def apply(todo):
@@ -86,6 +96,8 @@ def ensure(params, accounts, units, cluster, check_mode):
             elif step == "start":
                 units.do(("enable", PCSD))
                 units.do(("start", PCSD))
+            elif step == "pull":
+                units.do(("add-wants", MEMBERS[0], DEVICE)) if rest[0] else units.drop_wants(MEMBERS[0], DEVICE)
             else:
                 units.do(("disable", rest[0]))
 
@@ -120,7 +132,7 @@ def look(cluster):
     return dict(state, running=True, quorate=seen["quorate"], online=[node["name"] for node in seen["nodes"] if node["online"]])
 
 
-SPEC = {"password": {"type": "str", "no_log": True}, "account": {"type": "str", "default": "hacluster"}}
+SPEC = {"password": {"type": "str", "no_log": True}, "account": {"type": "str", "default": "hacluster"}, "quorum_device": {"type": "bool"}}
 
 
 def main():

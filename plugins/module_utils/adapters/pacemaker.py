@@ -16,7 +16,7 @@ import tempfile
 import time
 
 from ..core.errors import CoreError, NotThere
-from . import system
+from . import files, system
 
 # include/crm/common/results.h of pacemaker 2.1
 EXIT = {1: "error", 2: "wrong parameter", 3: "not implemented", 4: "not permitted", 5: "not installed", 6: "not configured", 7: "not running",
@@ -32,6 +32,7 @@ MISSING, DISCONNECTED, INVALID, TIMED_OUT = 127, 102, 78, 124
 MOVED = (103, 104, 206)                                  # the configuration is not the one that the patch was made from
 CIB_DIRECTORY, CIB_USER, CIB_GROUP = "/var/lib/pacemaker/cib", "hacluster", "haclient"
 COROSYNC_CONF, KNOWN_HOSTS = "/etc/corosync/corosync.conf", "/var/lib/pcsd/known-hosts"
+CHANGED = {"add": "added", "update": "changed", "remove": "removed"}
 LATE = "Connection timeout"                               # pcs of a node that did not answer in time
 INSTALL_HINT = "Install pacemaker and pcs (role constellation.opennebula.cluster), or run on a cluster node."
 
@@ -155,6 +156,51 @@ class Pacemaker:
     def distribute(self):
         """Send this node's corosync.conf to the other nodes."""
         self._run(["pcs", "cluster", "sync", "corosync"], "corosync.conf cannot be distributed", timeout_s=90)
+
+    def check_members(self, text):
+        """Return what corosync finds wrong with a configuration, [] when nothing (or when it is not installed yet)."""
+        with tempfile.TemporaryDirectory(prefix="corosync-", dir=self._directory) as directory:
+            path = os.path.join(directory, "corosync.conf")
+            with open(path, "w", encoding="utf-8") as stream:
+                stream.write(text)
+            code, out, err = system.run(["corosync", "-t", "-c", path])
+        if code in (0, MISSING):
+            return []
+        said = [line.split("] ")[-1].replace(f"{path}:", "line ") for line in (out + err).splitlines() if "error" in line]
+        return said or [f"corosync -t ended with {code}"]
+
+    @staticmethod
+    def write_members(text):
+        """Replace this node's corosync.conf; ``distribute`` brings it to the others, ``reload`` into force."""
+        files.Store(COROSYNC_CONF).replace(text.encode())
+
+    def reload(self):
+        """Let corosync on all nodes read corosync.conf again, without a restart."""
+        self._run(["corosync-cfgtool", "-R"], "corosync did not take its new configuration", hint="The file is in place; 'journalctl -u corosync' says more.")
+
+    def running_options(self):
+        """Return what the running corosync has in its map, as corosync-cmapctl prints it."""
+        return self._run(["corosync-cmapctl"], "cannot read what corosync runs with")
+
+    def quorum(self):
+        """Return the votes as corosync-quorumtool prints them, "" when corosync does not run (2: without quorum)."""
+        code, out, dummy = system.run(["corosync-quorumtool", "-s"])
+        return out if code in (0, 2) else ""
+
+    def add_node(self, name, addresses):
+        """Make a node a member of the running cluster: keys and configuration are sent to it, corosync reloads, nothing is started."""
+        self._run(["pcs", "cluster", "node", "add", name] + [f"addr={address}" for address in addresses], f"node {name} cannot be added", timeout_s=180,
+                  hint="Every member must be reachable, and the new node must not be in a cluster.")
+
+    def remove_node(self, name, offline):
+        """Take a member out of the cluster; its files are removed there. offline: it is known to be down, so its pcsd need not answer."""
+        self._run(["pcs", "cluster", "node", "remove", name] + (["--skip-offline"] if offline else []), f"node {name} cannot be removed", timeout_s=300)
+
+    def change_device(self, verb, general, model):
+        """Add, change or remove the quorum device; certificates, corosync.conf and the reload are pcs' part."""
+        words = [] if verb == "remove" else general + ["model"] + (["net"] if verb == "add" else []) + model
+        self._run(["pcs", "quorum", "device", verb] + words, f"the quorum device cannot be {CHANGED[verb]}", timeout_s=180,
+                  hint="Does pcsd run on the quorum device's host (role cluster, tasks_from quorum_device), and does tcp 5403 there answer the nodes?")
 
     def start(self, nodes):
         self._run(["pcs", "cluster", "start"] + list(nodes), f"the cluster cannot be started on {', '.join(nodes)}", timeout_s=180,

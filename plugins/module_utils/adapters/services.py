@@ -4,6 +4,7 @@
 """systemd units, read with one ``systemctl show`` and changed one verb at a time. Nothing is decided here."""
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 
@@ -11,6 +12,7 @@ from ..core.errors import CoreError
 from ..core.unit_plan import PROPERTIES
 from . import system
 
+WANTS = ("/etc/systemd/system", "/usr/lib/systemd/system")
 PATIENCE_S = 180        # a server that recovers from a crash may take long to start; its own unit allows 900 s
 
 
@@ -29,6 +31,21 @@ class Systemd:
         """Return {path: when its content or mode last changed, in seconds since boot}, None for a missing file."""
         offset = time.time() - time.monotonic()
         return {path: os.stat(path).st_mtime - offset if os.path.exists(path) else None for path in paths}
+
+    @staticmethod
+    def wants(unit):
+        """Return the units that start with this one because of a link, ours or a package's."""
+        found = []
+        for above in WANTS:
+            folder = os.path.join(above, f"{unit}.wants")
+            found += os.listdir(folder) if os.path.isdir(folder) else []
+        return found
+
+    def drop_wants(self, unit, wanted):
+        """Undo ``systemctl add-wants``."""
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(os.path.join(WANTS[0], f"{unit}.wants", wanted))
+        self.do(("daemon-reload",))
 
     def do(self, step):
         """Run one step of a plan: (verb, unit …)."""

@@ -6,53 +6,54 @@
 Steps, each decided from what was read on every reachable node (``states``, see cluster_host), never from what a previous run did:
 
     no corosync.conf anywhere        authenticate, set up, seed the first configuration, start
-    corosync.conf on some nodes      an interrupted setup (keys travel before the file): distribute it to the others
-    another name, node or address    refuse: changing a cluster's members is asked for by name, never by an edited inventory
+    corosync.conf on some members    an interrupted setup (keys travel before the file): distribute it to the others
+    a node that is no member         add it and start it; pcs gives it the keys, corosync reloads
+    a member that nobody declares    refuse, unless it is to be removed by name
+    another name, another address    refuse: that is another cluster
+    an option differs                edit the file on one node, distribute, reload; refused where corosync takes it only when it starts
+    a third vote differs             add, change or remove the quorum device (quorum_device.py)
     the cluster runs nowhere         start it on all nodes (wait_for_all: one alone would only wait)
     it runs, without quorum          the first start was interrupted: start the others
     it runs, with quorum             a node that is out was fenced or stopped: the rejoin gate's business, not ours
+
+two_node follows from the number of nodes and the quorum device. Where pcs changes either, it changes two_node with it.
 """
 from __future__ import annotations
 
-import re
+from dataclasses import dataclass, field
 
+from . import quorum_device
+from .corosync_conf import READ_ONLY, Document
 from .errors import CoreError, Problems
 from .plan import Change, Plan
 
-_LINE = re.compile(r"^\s*(?:(?P<open>[\w.-]+)\s*\{|(?P<close>\})|(?P<name>[\w.-]+)\s*:\s*(?P<value>.*?))\s*$")
+TWO_NODE, WAIT_FOR_ALL = "quorum.two_node", "quorum.wait_for_all"
+BY_PCS = (TWO_NODE, "quorum.device.")                    # what pcs keeps right when it changes members or the device
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """nodes: {name: [addresses]}; remove: names; options: {option of corosync.conf: text or None}; device: what quorum_device.declared returned."""
+
+    cluster_name: str
+    nodes: dict
+    remove: tuple = ()
+    options: dict = field(default_factory=dict)
+    device: object = None
 
 
 def parse_corosync_conf(text):
-    """Return {cluster_name, nodes: {name: [addresses]}, two_node, wait_for_all, device} of a corosync.conf (3.1, corosync.conf(5)).
+    """Return {cluster_name, nodes: {name: [addresses]}, two_node, wait_for_all, device, options} of a corosync.conf.
 
     >>> parse_corosync_conf("totem {\\n cluster_name: a\\n}\\nnodelist {\\n node {\\n ring0_addr: 1.2.3.4\\n name: n\\n }\\n}")["nodes"]
     {'n': ['1.2.3.4']}
     """
-    stack, nodes, top = [], [], {}
-    for number, line in enumerate(text.splitlines(), 1):
-        if not line.strip() or line.lstrip().startswith("#"):
-            continue
-        match = _LINE.match(line)
-        if not match:
-            raise CoreError("cannot read corosync.conf", f"/etc/corosync/corosync.conf:{number}", f"not 'name: value' and not a section: {line.strip()!r}")
-        if match.group("open"):
-            stack.append(match.group("open"))
-            if stack == ["nodelist", "node"]:
-                nodes.append({})
-        elif match.group("close"):
-            if not stack:
-                raise CoreError("cannot read corosync.conf", f"/etc/corosync/corosync.conf:{number}", "'}' closes nothing")
-            stack.pop()
-        elif stack == ["nodelist", "node"]:
-            nodes[-1][match.group("name")] = match.group("value")
-        else:
-            top[".".join(stack + [match.group("name")])] = match.group("value")
-    if stack:
-        raise CoreError("cannot read corosync.conf", "/etc/corosync/corosync.conf", f"section '{stack[-1]}' is never closed")
-    two_node = top.get("quorum.two_node") == "1"
-    return {"cluster_name": top.get("totem.cluster_name"), "two_node": two_node,
-            "wait_for_all": top.get("quorum.wait_for_all", "1" if two_node else "0") == "1", "device": top.get("quorum.device.model"),
-            "nodes": {node.get("name", node.get("ring0_addr")): [node[key] for key in sorted(node) if key.startswith("ring")] for node in nodes}}
+    document = Document(text)
+    options = document.options()
+    two_node = options.get(TWO_NODE) == "1"
+    return {"cluster_name": options.get("totem.cluster_name"), "two_node": two_node,
+            "wait_for_all": options.get(WAIT_FOR_ALL, "1" if two_node else "0") == "1", "device": options.get("quorum.device.model"), "options": options,
+            "nodes": {node.get("name", node.get("ring0_addr")): [node[key] for key in sorted(node) if key.startswith("ring")] for node in document.nodes}}
 
 
 def is_example(conf):
@@ -82,62 +83,153 @@ def conductor(nodes, states):
     return min((node for node in nodes if states.get(node)), key=rank, default=None)
 
 
-def plan(wanted, states, known_hosts):
+def plan(wanted, states, known_hosts, here=None):
     """Return the Plan for a cluster.
 
-    wanted: {cluster_name, nodes: {name: [addresses]}}; states: {reachable node: {corosync: parsed or None, running, quorate}};
-    known_hosts: what parse_known_hosts says on the conductor.
+    wanted: a Wanted; states: {reachable node: {corosync: parsed or None, running, quorate}}; known_hosts: what parse_known_hosts says on the
+    conductor; here: {"nodes": cluster_status' nodes, "options": what corosync runs with} of the running conductor, else nothing.
     """
-    nodes, silent = list(wanted["nodes"]), [node for node in wanted["nodes"] if node not in states]
-    _refuse_other_clusters(wanted, states)
-    having = [node for node in states if states[node].get("corosync")]
-    changes, warnings = [], []
-    if not set(nodes) <= set(known_hosts):
-        changes.append(Change("host authentication", wanted["cluster_name"], known_hosts or None, nodes, step=("authenticate", nodes)))
-    if not having:
-        _all_reachable(silent, "set up", wanted["cluster_name"])
-        changes.append(Change("cluster", wanted["cluster_name"], None, {"nodes": {name: ", ".join(wanted["nodes"][name]) for name in nodes}},
-                              step=("setup", nodes)))
-    lacking = [node for node in states if node not in having]
-    if having and lacking:
-        changes.append(Change("corosync.conf", ", ".join(lacking), None, "distributed", step=("distribute", lacking)))
-    start, warnings = _who_starts(wanted["cluster_name"], states, silent)
+    nodes, silent = list(wanted.nodes), [node for node in wanted.nodes if node not in states]
+    standing = (states.get(conductor(nodes, states)) or {}).get("corosync")
+    _refuse_other_clusters(wanted, states, standing)
+    if standing is None:
+        changes, warnings = _set_up(wanted, silent), []
+        new, gone = [], []
+    else:
+        new, gone = [node for node in nodes if node not in standing["nodes"]], [node for node in wanted.remove if node in standing["nodes"]]
+        changes, warnings = _change_members(wanted, states, standing, here or {}, new, gone, silent)
+    hosts = nodes + ([wanted.device["host"]] if isinstance(wanted.device, dict) else [])
+    if not set(hosts) <= set(known_hosts):
+        changes.insert(0, Change("host authentication", wanted.cluster_name, known_hosts or None, hosts, step=("authenticate", hosts)))
+    start, left = _who_starts(wanted.cluster_name, states, silent, new)
     changes += [Change("node", node, "stopped", "started", step=("start", node)) for node in start]
-    return Plan(tuple(changes), tuple(warnings))
+    return Plan(tuple(changes), tuple(warnings + left))
 
 
-def _who_starts(name, states, silent):
+def _set_up(wanted, silent):
+    _all_reachable(silent, "set up", wanted.cluster_name)
+    nodes = {name: ", ".join(addresses) for name, addresses in wanted.nodes.items()}
+    device, unused = quorum_device.plan(wanted.cluster_name, wanted.device, None)
+    return ([Change("cluster", wanted.cluster_name, None, {"nodes": nodes}, step=("setup", list(nodes)))]
+            + [_option(name, None, value) for name, value in wanted.options.items() if value is not None] + device)
+
+
+def _change_members(wanted, states, standing, here, new, gone, silent):
+    """Return (Changes, warnings) that make a standing cluster's corosync.conf what is wanted, on every node."""
+    name, speaker = wanted.cluster_name, conductor(list(wanted.nodes), states)
+    device, warnings = quorum_device.plan(name, wanted.device, quorum_device.there(standing["options"]))
+    changes = [Change("member", node, ", ".join(standing["nodes"][node]), None, step=("remove", node, _is_online(node, states[speaker], here))) for node in gone]
+    changes += [Change("member", node, None, ", ".join(wanted.nodes[node]), step=("add", node)) for node in new]
+    with_device = bool(standing["device"]) if not device else wanted.device != quorum_device.ABSENT
+    options = dict(_two_node(len(wanted.nodes), with_device, standing["options"]), **wanted.options)
+    changes += [_option(option, standing["options"].get(option), value, by_pcs=bool(new or gone or device) and option.startswith(BY_PCS))
+                for option, value in options.items() if standing["options"].get(option) != value]
+    changes += device + [Change("corosync.conf", node, _unlike(state["corosync"], standing), f"as on {speaker}" if state["corosync"] else "distributed",
+                                step=("distribute", node))
+                         for node, state in states.items() if node in standing["nodes"] and node not in gone and state["corosync"] != standing]
+    if dict(standing["options"], **wanted.options).get("totem.crypto_cipher", "none") == "none":
+        warnings.append(f"{name} is not encrypted: who reaches udp port 5405 can become a member (cluster_corosync: {{totem: {{crypto_cipher: aes256, "
+                        "crypto_hash: sha256}}} while it is stopped)")
+    _all_reachable(silent if new or gone else [], "changed", name)
+    if silent and changes:
+        warnings.append(f"{', '.join(silent)} cannot be reached: corosync.conf of {name} is left as it is until all nodes are there "
+                        f"({', '.join(f'{change.kind} {change.target}' for change in changes)})")
+        return [], warnings
+    running = any(state.get("running") for state in states.values())
+    _refuse_what_needs_a_stop(name, changes, running)
+    late, stale = _not_in_force(options, standing["options"], here.get("options"))
+    if not any(change.kind in ("corosync option", "corosync.conf") for change in changes):
+        changes += late
+    return changes, warnings + [f"corosync runs with {said} until {name} is stopped on all nodes and started again" for said in stale]
+
+
+def _option(name, before, after, by_pcs=False):
+    return Change("corosync option", name, before, after, step=("by pcs",) if by_pcs else ("option", name, after))
+
+
+def _two_node(number, with_device, options):
+    """Return what the number of nodes says about quorum. A pair that could start one-sided would fence its healthy half after a power cut."""
+    if number != 2 or with_device:
+        return {TWO_NODE: None}
+    return dict({TWO_NODE: "1"}, **({WAIT_FOR_ALL: None} if options.get(WAIT_FOR_ALL) == "0" else {}))
+
+
+def _is_online(node, state, here):
+    """Tell whether a node that is to go is online; raise when that cannot be known."""
+    if not (state.get("running") and state.get("quorate")):
+        raise CoreError(f"node {node} cannot be removed", why="the cluster does not run, or has no quorum", hint="Start it first. Nothing was changed.")
+    entry = next((entry for entry in here.get("nodes", []) if entry["name"] == node), None)
+    if entry and entry["unclean"]:
+        raise CoreError(f"node {node} cannot be removed", why="it is unclean: what runs there is unknown", hint="Let it be fenced first. Nothing was changed.")
+    return bool(entry and entry["online"])
+
+
+def _unlike(found, standing):
+    if found is None:
+        return None
+    parts = [("", found["options"], standing["options"]), ("node ", found["nodes"], standing["nodes"])]
+    return ", ".join(f"{label}{name} is {_shown(mine.get(name))}" for label, mine, theirs in parts
+                     for name in sorted(set(mine) | set(theirs)) if mine.get(name) != theirs.get(name)) or "other settings of its links"
+
+
+def _refuse_what_needs_a_stop(name, changes, running):
+    fixed = [change for change in changes if change.kind == "corosync option" and change.target in READ_ONLY]
+    if fixed and running:
+        raise Problems(f"corosync of {name} takes some options only when it starts",
+                       [f"{change.target} is {_shown(change.before)}, wanted {_shown(change.after)}" for change in fixed],
+                       hint="Nothing was changed. Stop the cluster on all its nodes (pcs cluster stop --all) and run again, or take the options back.")
+
+
+def _not_in_force(options, standing, running):
+    """Return (Changes, texts): options that the file has right and the running corosync does not; texts for those that no reload can change."""
+    if running is None:
+        return [], []
+    differ = [option for option, value in options.items() if standing.get(option) == value and running.get(option) != value]
+    return ([Change("running corosync", option, running.get(option), options[option], step=("reload",)) for option in differ if option not in READ_ONLY],
+            [f"{option} {_shown(running.get(option))} in place of {_shown(options[option])}" for option in differ if option in READ_ONLY])
+
+
+def _who_starts(name, states, silent, new):
     running = [node for node in states if states[node].get("running")]
     stopped = [node for node in states if node not in running]
     if any(states[node].get("quorate") for node in running):
-        return [], [f"{node} is not in the running cluster {name}: it was fenced or stopped, and joins through the rejoin playbook" for node in stopped]
+        return [node for node in stopped if node in new], [
+            f"{node} is not in the running cluster {name}: it was fenced or stopped, and joins through the rejoin playbook"
+            for node in stopped if node not in new]
     _all_reachable(silent, "started", name)
     return stopped, []
 
 
 def _all_reachable(silent, verb, name):
     if silent:
+        why = f"{', '.join(silent)} cannot be reached"
         raise CoreError(f"cluster {name} cannot be {verb}",
-                        why=f"{', '.join(silent)} cannot be reached, and a pair starts only when both are there (wait_for_all)",
+                        why=why if verb == "changed" else f"{why}, and a pair starts only when both are there (wait_for_all)",
                         hint=f"Power {', '.join(silent)} on, or see the runbook for starting with one front-end.")
 
 
-def _refuse_other_clusters(wanted, states):
-    problems = []
+def _refuse_other_clusters(wanted, states, standing):
+    problems = [f"{node} is to be removed and is a node of the inventory, too" for node in wanted.remove if node in wanted.nodes]
     for node, state in states.items():
         found = state.get("corosync")
         if not found:
             continue
-        if found["cluster_name"] != wanted["cluster_name"]:
-            problems.append(f"{node} belongs to cluster '{found['cluster_name']}', not '{wanted['cluster_name']}'")
-        elif found["nodes"] != wanted["nodes"]:
-            for name in sorted(set(found["nodes"]) | set(wanted["nodes"])):
-                if found["nodes"].get(name) != wanted["nodes"].get(name):
-                    problems.append(f"{node}: corosync.conf has {name} = {_shown(found['nodes'].get(name))}, the inventory {_shown(wanted['nodes'].get(name))}")
+        if found["cluster_name"] != wanted.cluster_name:
+            problems.append(f"{node} belongs to cluster '{found['cluster_name']}', not '{wanted.cluster_name}'")
+            continue
+        if node not in standing["nodes"]:
+            problems.append(f"{node} has a corosync.conf of '{wanted.cluster_name}', which does not have it as a member: 'pcs cluster destroy' there removes it")
+            continue
+        for name in sorted(set(found["nodes"])):
+            if name not in wanted.nodes and name not in wanted.remove:
+                problems.append(f"{node}: corosync.conf has {name} = {_shown(found['nodes'][name])}, the inventory nothing; "
+                                f"remove_nodes: [{name}] (cluster_remove_nodes) takes it out")
+            elif name in wanted.nodes and found["nodes"][name] != wanted.nodes[name]:
+                problems.append(f"{node}: corosync.conf has {name} = {_shown(found['nodes'][name])}, the inventory {_shown(wanted.nodes[name])}")
     if problems:
         raise Problems("the cluster that stands is not the cluster of the inventory", problems,
-                       hint="Correct the inventory, or change the members with pcs (cluster node add / remove), then run again.")
+                       hint="Nothing was changed. Correct the inventory, or the cluster with pcs, then run again.")
 
 
-def _shown(addresses):
-    return ", ".join(addresses) if addresses else "nothing"
+def _shown(value):
+    return (", ".join(value) if isinstance(value, list) else str(value)) if value else "nothing"

@@ -133,3 +133,51 @@ def test_setup_that_fails_otherwise_is_not_repeated(monkeypatch):
     with pytest.raises(CoreError, match="cluster one cannot be set up: .*in a cluster"):
         pacemaker.Pacemaker().setup("one", {"alpha1": ["192.0.2.1"]})
     assert len(asked) == 1
+
+
+def test_members_options_and_votes_are_pcs_and_corosyncs_words(programs):
+    calls, answers = programs
+    cluster = pacemaker.Pacemaker()
+    cluster.add_node("c", ["192.0.2.3", "198.51.100.3"])
+    cluster.remove_node("c", offline=False)
+    cluster.remove_node("c", offline=True)
+    cluster.change_device("add", ["timeout=5000"], ["host=192.0.2.9", "algorithm=ffsplit"])
+    cluster.change_device("update", [], ["algorithm=lms"])
+    cluster.change_device("remove", [], [])
+    cluster.reload()
+    assert [" ".join(argv) for argv, unused in calls] == [
+        "pcs cluster node add c addr=192.0.2.3 addr=198.51.100.3", "pcs cluster node remove c", "pcs cluster node remove c --skip-offline",
+        "pcs quorum device add timeout=5000 model net host=192.0.2.9 algorithm=ffsplit", "pcs quorum device update model algorithm=lms",
+        "pcs quorum device remove", "corosync-cfgtool -R"]
+    answers["corosync-cfgtool"] = (1, "Reloading corosync.conf...", "Could not reload configuration. Error 28")
+    with pytest.raises(CoreError, match="corosync did not take its new configuration.*Error 28"):
+        cluster.reload()
+
+
+@pytest.mark.parametrize("code, expected", [(0, "Quorate: Yes"), (2, "Quorate: Yes"), (1, ""), (127, "")])
+def test_votes_are_read_also_without_quorum(programs, code, expected):
+    programs[1]["corosync-quorumtool"] = (code, "Quorate: Yes", "")
+    assert pacemaker.Pacemaker().quorum() == expected
+
+
+@pytest.mark.parametrize("answer, expected", [
+    ((0, "", "Nov 21 08:00:35 notice  [MAIN  ] Corosync Cluster Engine exiting normally"), []), ((127, "", "not found"), []), ((8, "", ""), ["corosync -t ended with 8"]),
+    ((8, "", "Nov 21 error   [MAIN  ] parse error in config: The token timeout parameter (5 ms) may not be less than (30 ms).\nNov notice x"),
+     ["parse error in config: The token timeout parameter (5 ms) may not be less than (30 ms)."]),
+])
+def test_corosync_checks_a_new_file_before_it_is_one(programs, tmp_path, answer, expected):
+    def look(argv):
+        with open(argv[3], encoding="utf-8") as stream:
+            assert stream.read() == "totem {\n}\n"
+        return answer
+    programs[1]["corosync"] = look
+    assert pacemaker.Pacemaker(str(tmp_path)).check_members("totem {\n}\n") == expected
+    assert programs[0][0][0][:3] == ["corosync", "-t", "-c"] and list(tmp_path.iterdir()) == []
+
+
+def test_new_members_file_replaces_the_old_one_as_a_whole(monkeypatch, tmp_path):
+    path = tmp_path / "corosync.conf"
+    path.write_text("old", encoding="utf-8")
+    monkeypatch.setattr(pacemaker, "COROSYNC_CONF", str(path))
+    pacemaker.Pacemaker.write_members("new")
+    assert path.read_text(encoding="utf-8") == "new" and list(tmp_path.iterdir()) == [path]

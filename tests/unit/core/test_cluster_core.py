@@ -131,6 +131,7 @@ def test_status_request_is_the_devices_own_options_without_the_fencers():
 
 def test_corosync_conf_of_a_pair():
     found = cluster_members.parse_corosync_conf((FIXTURES / "corosync_pair.conf").read_text(encoding="utf-8"))
+    assert found.pop("options")["totem.crypto_cipher"] == "aes256"
     assert found == {"cluster_name": "one-alpha", "two_node": True, "wait_for_all": True, "device": None,
                      "nodes": {"alpha1": ["10.86.1.11"], "alpha2": ["10.86.1.12"]}}
 

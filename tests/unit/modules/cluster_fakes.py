@@ -7,7 +7,7 @@ from __future__ import annotations
 import json
 import pathlib
 
-from ansible_collections.constellation.opennebula.plugins.module_utils.core import cib
+from ansible_collections.constellation.opennebula.plugins.module_utils.core import cib, corosync_conf
 from ansible_collections.constellation.opennebula.plugins.module_utils.core.errors import NotThere
 
 FIXTURES = pathlib.Path(__file__).resolve().parents[1] / "fixtures/cluster"
@@ -38,8 +38,10 @@ class Cluster:
 
     def __init__(self, text=CIB, online=("alpha1", "alpha2"), members=COROSYNC, known=("alpha1", "alpha2")):
         self.text, self.online, self.conf, self.known = text, list(online), members, list(known)
+        self.unclean = set()
         self.writes, self.requests, self.answers, self.errors = [], [], {}, []
         self.agents = {"fence_ilo_ssh": metadata("fence_ilo_ssh"), "ocf:heartbeat:IPaddr2": metadata("IPaddr2")}
+        self.running, self.bad_options, self.vote = corosync_conf.Document(members).options() if members else {}, {}, 1
         self.idle, self.interfere, self.stubborn, self.seeded, self.standby = True, 0, False, None, set()
 
     # configuration
@@ -81,7 +83,11 @@ class Cluster:
     def monitor(self):
         self._running()
         text = CRM_MON
-        for node in ("alpha1", "alpha2"):
+        if "alpha3" in self.online or (self.conf and "alpha3" in self.conf):
+            line = next(line for line in text.splitlines() if line.strip().startswith('<node name="alpha2"'))
+            text = text.replace(line, line + "\n" + line.replace("alpha2", "alpha3").replace('id="2"', 'id="3"').replace(
+                'unclean="false"', f'unclean="{str("alpha3" in self.unclean).lower()}"'))
+        for node in ("alpha1", "alpha2", "alpha3"):
             flags = f'online="{str(node in self.online).lower()}" standby="{str(node in self.standby).lower()}"'
             for before in ('online="true" standby="false"',):
                 text = text.replace(f'<node name="{node}" id="{node[-1]}" {before}', f'<node name="{node}" id="{node[-1]}" {flags}')
@@ -114,9 +120,81 @@ class Cluster:
         assert set(self.known) >= set(nodes), "pcs refuses unknown hosts"
         self.writes.append(f"setup {name}")
         self.conf = COROSYNC
+        self._nodes(nodes)
 
     def distribute(self):
         self.writes.append("distribute")
+
+    def check_members(self, text):
+        return [why for option, why in self.bad_options.items() if option in corosync_conf.Document(text).options()]
+
+    def write_members(self, text):
+        self.writes.append("write")
+        self.conf = text
+
+    def reload(self):
+        self._running()
+        self.writes.append("reload")
+        new = corosync_conf.Document(self.conf).options()
+        self.running = {name: self.running.get(name) if name in corosync_conf.READ_ONLY else value for name, value in new.items()}
+
+    def running_options(self):
+        self._running()
+        return "".join(f"{name} (str) = {value}\n" for name, value in self.running.items())
+
+    def quorum(self):
+        if "alpha1" not in self.online:
+            return ""
+        device = f"\n         0          {self.vote}            Qdevice\n" if "quorum.device.model" in self.running else ""
+        flags = "A,V,NMW" if self.vote else "NA,NV,NMW"
+        return f"Quorate:          Yes\nExpected votes:   2\nTotal votes:      2\nQuorum:           2\n 1 1 {flags} alpha1 (local){device}"
+
+    def add_node(self, name, addresses):
+        assert name in self.known, "pcs refuses unknown hosts"
+        self._running()
+        self.writes.append(f"add {name} {' '.join(addresses)}")
+        self._nodes(dict(self._members(), **{name: addresses}))
+        self.running = corosync_conf.Document(self.conf).options()
+
+    def remove_node(self, name, offline):
+        self.writes.append(f"remove {name}" + (" offline" if offline else ""))
+        assert offline or name in self.online, "pcs asks the pcsd of the node that goes"
+        self._nodes({node: addresses for node, addresses in self._members().items() if node != name})
+        self.online = [node for node in self.online if node != name]
+        self.running = corosync_conf.Document(self.conf).options()
+
+    def change_device(self, verb, general, model):
+        document = corosync_conf.Document(self.conf)
+        have = "quorum.device.model" in document.options()
+        assert have == (verb != "add"), "pcs refuses a second device, and to change none"
+        self.writes.append(" ".join(["device", verb] + general + model))
+        if verb == "remove":
+            for option in [name for name in document.options() if name.startswith("quorum.device.")]:
+                document.set(option, None)
+        else:
+            document.set("quorum.device.model", "net")
+            for place, words in (("quorum.device.", general), ("quorum.device.net.", model)):
+                for name, value in (word.split("=", 1) for word in words):
+                    assert place == "quorum.device." or name != "host" or value in self.known, "pcs needs the host's token"
+                    document.set(place + name, value)
+        self.conf = document.render()
+        self._nodes(self._members())
+        self.running = corosync_conf.Document(self.conf).options()
+
+    def _members(self):
+        return {node["name"]: [node["ring0_addr"]] for node in corosync_conf.Document(self.conf).nodes}
+
+    def _nodes(self, nodes):
+        """Rewrite the nodelist and two_node as pcs does."""
+        document = corosync_conf.Document(COROSYNC)
+        for name, value in corosync_conf.Document(self.conf).options().items():
+            document.set(name, value)
+        head, tail = document.render().split("nodelist {")
+        entries = "".join(f"    node {{\n        ring0_addr: {addresses[0]}\n        name: {name}\n        nodeid: {number}\n    }}\n"
+                          for number, (name, addresses) in enumerate(nodes.items(), 1))
+        document = corosync_conf.Document(head + "nodelist {\n" + entries + "}\n\nquorum {" + tail.split("quorum {", 1)[1])
+        document.set("quorum.two_node", "1" if len(nodes) == 2 and "quorum.device.model" not in document.options() else None)
+        self.conf = document.render()
 
     @staticmethod
     def empty_cib():
@@ -133,6 +211,7 @@ class Cluster:
         assert self.conf, "pcs refuses to start what is not set up"
         self.writes.append(f"start {' '.join(nodes)}")
         self.online += list(nodes)
+        self.running = corosync_conf.Document(self.conf).options()
 
     # nodes and resources
     def set_standby(self, node, standby):

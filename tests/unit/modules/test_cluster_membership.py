@@ -9,6 +9,8 @@ import pathlib
 import sys
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from ansible_collections.constellation.opennebula.plugins.module_utils.core import cib
 from ansible_collections.constellation.opennebula.plugins.module_utils.core.cluster_members import parse_corosync_conf
 from ansible_collections.constellation.opennebula.plugins.module_utils.core.errors import CoreError, Problems
@@ -25,8 +27,15 @@ STOPPED = dict(NOTHING, corosync=CONF)
 RUNNING = {"corosync": CONF, "running": True, "quorate": True}
 
 
-def params(**states):
-    return {"name": "one-alpha", "nodes": NODES, "password": CANARY, "states": states, "first_properties": {"dc-deadtime": "1s"}, "wait_timeout_s": 10}
+def params(nodes=None, remove_nodes=(), corosync=None, quorum_device=None, **states):
+    return {"name": "one-alpha", "nodes": nodes or NODES, "password": CANARY, "states": states, "first_properties": {"dc-deadtime": "1s"}, "wait_timeout_s": 10,
+            "remove_nodes": list(remove_nodes), "corosync": corosync or {}, "quorum_device": quorum_device}
+
+
+def states_of(cluster, *nodes):
+    """What cluster_host finds on the nodes."""
+    conf = parse_corosync_conf(cluster.conf)
+    return {node: {"corosync": conf if node in conf["nodes"] else None, "running": node in cluster.online, "quorate": node in cluster.online} for node in nodes}
 
 
 def ensure(wanted, cluster, check_mode=False):
@@ -102,3 +111,197 @@ def test_node_that_does_not_join_is_an_error_with_a_hint():
     cluster.start = lambda nodes: cluster.online.append("alpha1")
     with pytest.raises(CoreError, match="alpha2 did not join the cluster: not online after 10 s"):
         ensure(params(alpha1=NOTHING, alpha2=NOTHING), cluster)
+
+
+# --- a standing cluster: members, options, the third vote ----------------------------------------------------------------------------------
+
+THREE = dict(NODES, alpha3=["10.86.1.13"])
+DEVICE = {"state": "present", "host": "10.86.9.11", "algorithm": "ffsplit", "tie_breaker": None, "timeout_ms": None, "sync_timeout_ms": None}
+
+
+def run(cluster, *nodes, **wanted):
+    """Predict, do, and look again; return what was done."""
+    given = params(**wanted, **states_of(cluster, *(nodes or wanted.get("nodes") or NODES)))
+    before = len(cluster.writes)
+    predicted = ensure(given, cluster, check_mode=True)
+    assert len(cluster.writes) == before
+    done = ensure(given, cluster)
+    assert done.plan.as_list() == predicted.plan.as_list()
+    again = ensure(params(**wanted, **states_of(cluster, *(nodes or wanted.get("nodes") or NODES))), cluster)
+    assert not again.changed, again.plan.as_list()
+    return cluster.writes[before:], done
+
+
+def test_third_node_is_added_and_started_and_two_node_goes():
+    cluster = Cluster()
+    writes, done = run(cluster, nodes=THREE)
+    assert writes == ["authenticate", "add alpha3 10.86.1.13", "start alpha3"]
+    assert [(change.kind, change.target) for change in done.plan] == [
+        ("host authentication", "one-alpha"), ("member", "alpha3"), ("corosync option", "quorum.two_node"), ("node", "alpha3")]
+    assert not parse_corosync_conf(cluster.conf)["two_node"]
+
+
+def test_member_goes_only_by_name_and_two_node_comes_back():
+    cluster = Cluster()
+    run(cluster, nodes=THREE)
+    with pytest.raises(Problems, match=r"alpha3 = 10.86.1.13, the inventory nothing; remove_nodes: \[alpha3\]"):
+        ensure(params(**states_of(cluster, "alpha1", "alpha2")), cluster)
+    with pytest.raises(Problems, match="alpha2 is to be removed and is a node of the inventory"):
+        ensure(params(remove_nodes=["alpha2", "alpha3"], **states_of(cluster, "alpha1", "alpha2")), cluster)
+    writes, done = run(cluster, remove_nodes=["alpha3"])
+    assert writes == ["remove alpha3"] and parse_corosync_conf(cluster.conf)["two_node"]
+    assert done.plan.as_list()[0] == {"kind": "member", "target": "alpha3", "before": "10.86.1.13", "after": None}
+
+
+def test_member_that_is_down_is_removed_and_one_of_unknown_state_is_not():
+    cluster = Cluster()
+    run(cluster, nodes=THREE)
+    cluster.online.remove("alpha3")
+    cluster.unclean = {"alpha3"}
+    with pytest.raises(CoreError, match="alpha3 cannot be removed: it is unclean"):
+        ensure(params(remove_nodes=["alpha3"], **states_of(cluster, "alpha1", "alpha2")), cluster)
+    cluster.unclean = set()
+    assert run(cluster, remove_nodes=["alpha3"])[0] == ["remove alpha3 offline"]
+
+
+def test_members_change_only_while_the_cluster_has_quorum_and_all_are_there():
+    cluster = Cluster()
+    with pytest.raises(CoreError, match="cluster one-alpha cannot be changed: alpha2 cannot be reached"):
+        ensure(params(nodes=THREE, **states_of(cluster, "alpha1", "alpha3")), cluster)
+    run(cluster, nodes=THREE)
+    stopped = {node: dict(state, running=False, quorate=False) for node, state in states_of(cluster, "alpha1", "alpha2").items()}
+    with pytest.raises(CoreError, match="alpha3 cannot be removed: the cluster does not run"):
+        ensure(params(remove_nodes=["alpha3"], **stopped), cluster)
+
+
+def test_node_with_files_of_an_earlier_membership_is_refused():
+    cluster = Cluster()
+    states = dict(states_of(cluster, "alpha1", "alpha2"), alpha3={"corosync": CONF, "running": False, "quorate": False})
+    with pytest.raises(Problems, match="alpha3 has a corosync.conf of 'one-alpha', which does not have it as a member"):
+        ensure(params(nodes=THREE, **states), cluster)
+
+
+def test_option_is_changed_on_all_nodes_by_a_reload_and_by_nothing_else():
+    cluster = Cluster()
+    writes, done = run(cluster, corosync={"totem": {"token": 3000, "consensus": 3600}})
+    assert writes == ["write", "distribute", "reload"] and cluster.running["totem.token"] == "3000"
+    assert done.plan.diff()["after"] == "corosync option totem.token: 3000\ncorosync option totem.consensus: 3600\n"
+    assert run(cluster, corosync={"totem": {"token": None}})[0] == ["write", "distribute", "reload"]
+    assert "token" not in cluster.conf and "consensus: 3600" in cluster.conf
+
+
+def test_file_that_differs_on_one_node_is_replaced_there_and_the_difference_is_named():
+    cluster = Cluster()
+    states = states_of(cluster, "alpha1", "alpha2")
+    states["alpha2"]["corosync"] = parse_corosync_conf(COROSYNC.replace("version: 2", "version: 2\n    token: 9000"))
+    done = ensure(params(**states), cluster)
+    assert done.plan.as_list() == [{"kind": "corosync.conf", "target": "alpha2", "before": "totem.token is 9000", "after": "as on alpha1"}]
+    assert cluster.writes == ["distribute", "reload"]
+
+
+def test_option_that_is_in_the_file_and_not_in_force_is_reloaded():
+    cluster = Cluster(members=COROSYNC.replace("version: 2", "version: 2\n    token: 3000"))
+    cluster.running["totem.token"] = "1000"
+    writes, done = run(cluster, corosync={"totem": {"token": 3000}})
+    assert writes == ["reload"] and done.plan.as_list() == [{"kind": "running corosync", "target": "totem.token", "before": "1000", "after": "3000"}]
+
+
+def test_option_that_needs_a_stop_is_refused_while_the_cluster_runs_and_done_when_it_does_not():
+    cluster, crypto = Cluster(), {"totem": {"crypto_cipher": "aes128"}}
+    with pytest.raises(Problems, match="totem.crypto_cipher is aes256, wanted aes128"):
+        ensure(params(corosync=crypto, **states_of(cluster, "alpha1", "alpha2")), cluster)
+    assert cluster.writes == []
+    cluster.online = []
+    assert run(cluster, corosync=crypto)[0] == ["write", "distribute", "start alpha1 alpha2"]
+    cluster.running["totem.crypto_cipher"] = "aes256"
+    outcome = ensure(params(corosync=crypto, **states_of(cluster, "alpha1", "alpha2")), cluster)
+    assert not outcome.changed and "runs with totem.crypto_cipher aes256 in place of aes128 until one-alpha is stopped" in outcome.plan.warnings[0]
+
+
+def test_pair_that_could_start_one_sided_is_mended():
+    cluster = Cluster(members=COROSYNC.replace("two_node: 1", "two_node: 1\n    wait_for_all: 0"))
+    with pytest.raises(Problems, match="quorum.wait_for_all is 0, wanted nothing"):
+        ensure(params(**states_of(cluster, "alpha1", "alpha2")), cluster)
+    cluster = Cluster(members=COROSYNC.replace("    two_node: 1\n", ""))
+    assert run(cluster)[0] == ["write", "distribute", "reload"] and "two_node: 1" in cluster.conf
+
+
+def test_options_that_corosync_does_not_take_reach_no_node():
+    cluster = Cluster()
+    cluster.bad_options = {"totem.token": "The token timeout parameter (5 ms) may not be less than (30 ms)."}
+    for check_mode in (True, False):
+        with pytest.raises(Problems, match="may not be less than"):
+            ensure(params(corosync={"totem": {"token": 5}}, **states_of(cluster, "alpha1", "alpha2")), cluster, check_mode)
+    assert cluster.writes == [] and cluster.conf == COROSYNC
+
+
+def test_options_wait_until_every_node_can_be_reached():
+    cluster = Cluster()
+    outcome = ensure(params(corosync={"totem": {"token": 3000}}, **states_of(cluster, "alpha1")), cluster)
+    assert not outcome.changed and cluster.writes == []
+    assert "alpha2 cannot be reached: corosync.conf of one-alpha is left as it is" in outcome.plan.warnings[0] and "totem.token" in outcome.plan.warnings[0]
+
+
+def test_unencrypted_cluster_is_told():
+    cluster = Cluster(members=COROSYNC.replace("crypto_cipher: aes256", "crypto_cipher: none"))
+    assert "not encrypted" in ensure(params(**states_of(cluster, "alpha1", "alpha2")), cluster).plan.warnings[0]
+
+
+def test_quorum_device_is_added_changed_moved_and_removed_by_name():
+    cluster = Cluster()
+    writes, done = run(cluster, quorum_device=DEVICE)
+    assert writes == ["authenticate", "device add host=10.86.9.11 algorithm=ffsplit"] and not parse_corosync_conf(cluster.conf)["two_node"]
+    assert [change.as_dict()["target"] for change in done.plan] == ["one-alpha", "quorum.two_node", "one-alpha"]
+    assert run(cluster, quorum_device=dict(DEVICE, algorithm="lms", timeout_ms=5000))[0] == ["device update timeout=5000 algorithm=lms"]
+    assert run(cluster, quorum_device=dict(DEVICE, host="10.86.9.12"))[0] == [
+        "authenticate", "device remove", "device add host=10.86.9.12 algorithm=ffsplit"]
+    outcome = ensure(params(**states_of(cluster, "alpha1", "alpha2")), cluster)
+    assert not outcome.changed and "quorum device at 10.86.9.12 that is not declared" in outcome.plan.warnings[0]
+    assert run(cluster, quorum_device={"state": "absent"})[0] == ["device remove"] and parse_corosync_conf(cluster.conf)["two_node"]
+    assert run(cluster, quorum_device={"state": "absent"})[0] == []
+
+
+def test_cluster_is_set_up_with_its_options_and_its_third_vote_before_it_starts():
+    cluster = bare()
+    wanted = dict(corosync={"totem": {"token": 3000}}, quorum_device=DEVICE)
+    done = ensure(params(alpha1=NOTHING, alpha2=NOTHING, **wanted), cluster)
+    assert cluster.writes == ["authenticate", "setup one-alpha", "write", "distribute", "device add host=10.86.9.11 algorithm=ffsplit", "start alpha1 alpha2"]
+    assert [change.kind for change in done.plan] == ["host authentication", "cluster", "corosync option", "quorum device", "node", "node"]
+    assert not ensure(params(**wanted, **states_of(cluster, "alpha1", "alpha2")), cluster).changed
+
+
+def test_device_that_gives_no_vote_is_an_error_whatever_pcs_says():
+    cluster = Cluster()
+    cluster.vote = 0
+    with pytest.raises(CoreError, match="the quorum device gives no vote: not connected after 10 s"):
+        ensure(params(quorum_device=DEVICE, **states_of(cluster, "alpha1", "alpha2")), cluster)
+
+
+@pytest.mark.parametrize("options, message", [
+    ({"totem": {"tokn": 1}}, "did you mean 'totem.token'"), ({"quorum": {"two_node": 0}}, "'quorum.two_node' is not set here; the number of nodes"),
+    ({"quorum": {"device": {"model": "net"}}}, "quorum_device says it"), ({"token": 3}, "'token' is no section"),
+    ({"totem": {"token": 3000, "consensus": 3000}}, "at least 1.2 times"), ({"totem": {"token": "1\n}"}}, "cannot hold"),
+])
+def test_options_that_cannot_be_meant_are_refused_before_anything_is_read(options, message):
+    with pytest.raises(Problems, match=message):
+        ensure(params(corosync=options), None)
+
+
+STEP = st.fixed_dictionaries({"three": st.booleans(), "device": st.sampled_from([None, "add", "lms", "absent"]),
+                              "token": st.sampled_from([None, 1000, 3000]), "merge": st.sampled_from([None, 200])})
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(STEP, min_size=1, max_size=4))
+def test_any_way_through_members_options_and_votes_ends_as_declared(steps):
+    cluster = Cluster()
+    for step in steps:
+        nodes = THREE if step["three"] else NODES
+        device = {None: None, "add": DEVICE, "lms": dict(DEVICE, algorithm="lms"), "absent": {"state": "absent"}}[step["device"]]
+        run(cluster, *nodes, nodes=nodes, remove_nodes=() if step["three"] else ("alpha3",), quorum_device=device,
+            corosync={"totem": {"token": step["token"], "merge": step["merge"]}})
+        found = parse_corosync_conf(cluster.conf)
+        assert list(found["nodes"]) == list(nodes) and found["options"].get("totem.token") == (str(step["token"]) if step["token"] else None)
+        assert found["two_node"] == (len(nodes) == 2 and not found["device"])
+        assert step["device"] is None or bool(found["device"]) == (step["device"] != "absent")
+        assert set(cluster.online) == set(nodes)

@@ -40,7 +40,15 @@ class Units:
 
     def __init__(self, pcsd=("inactive", "disabled"), members="enabled"):
         self.stopped = []
-        self.state = {"pcsd.service": list(pcsd), "corosync.service": ["inactive", members], "pacemaker.service": ["inactive", members]}
+        self.links = set()
+        self.state = {"pcsd.service": list(pcsd), "corosync.service": ["inactive", members], "pacemaker.service": ["inactive", members],
+                      "corosync-qdevice.service": ["inactive", ""]}
+
+    def wants(self, unit):
+        return [wanted for above, wanted in self.links if above == unit]
+
+    def drop_wants(self, unit, wanted):
+        self.links.remove((unit, wanted))
 
     def units(self, names):
         return {name: {"ActiveState": self.state[name][0], "UnitFileState": self.state[name][1]} for name in names}
@@ -49,14 +57,29 @@ class Units:
         verb, name = step[:2]
         if verb == "stop":
             self.stopped += step[1:]
+        elif verb == "add-wants":
+            self.links.add(step[1:])
         elif verb == "start":
             self.state[name][0] = "active"
         else:
             self.state[name][1] = verb + "d"
 
 
-def host(accounts, units, cluster, check_mode=False):
-    return cluster_host.ensure({"account": "hacluster", "password": CANARY}, accounts, units, cluster, check_mode)
+def host(accounts, units, cluster, check_mode=False, quorum_device=None):
+    return cluster_host.ensure({"account": "hacluster", "password": CANARY, "quorum_device": quorum_device}, accounts, units, cluster, check_mode)
+
+
+def test_quorum_device_starts_with_corosync_and_never_at_boot():
+    accounts, units, cluster = Accounts(CANARY), Units(("active", "enabled"), "disabled"), Cluster()
+    units.state["corosync-qdevice.service"] = ["active", "enabled"]
+    assert host(accounts, units, cluster, quorum_device=None, check_mode=True).plan.as_list() == [
+        {"kind": "service", "target": "corosync-qdevice.service", "before": "started at boot", "after": "not started at boot"}]
+    done = host(accounts, units, cluster, quorum_device=True)
+    assert done.plan.as_list()[1] == {
+        "kind": "service", "target": "corosync-qdevice.service", "before": "not started with corosync", "after": "started with corosync"}
+    assert units.links == {("corosync.service", "corosync-qdevice.service")} and units.state["corosync-qdevice.service"][1] == "disabled"
+    assert not host(accounts, units, cluster, quorum_device=True).changed and not host(accounts, units, cluster).changed
+    assert host(accounts, units, cluster, quorum_device=False).changed and units.links == set()
 
 
 def test_host_is_prepared_as_predicted_and_once():
