@@ -33,7 +33,7 @@ PACKAGES = """
 systemd systemd-sysv dbus udev openssh-server sudo acl iproute2 iputils-ping iputils-arping iptables procps psmisc curl ca-certificates rsync openssl
 mariadb-server mariadb-backup pacemaker pacemaker-cli-utils corosync pcs fence-agents resource-agents sshpass python3 python3-apt xmlstarlet
 """.split()
-REPOSITORY_PACKAGES = "python3-pymysql python3-paramiko python3-tenacity".split()
+REPOSITORY_PACKAGES = "python3-pymysql python3-paramiko python3-tenacity corosync-qnetd corosync-qdevice".split()
 DISABLED = "corosync pacemaker pcsd mariadb logd".split()
 MASKED = """systemd-udevd systemd-udev-trigger systemd-modules-load systemd-networkd systemd-resolved getty@tty1 console-getty
 apt-daily.timer apt-daily-upgrade.timer e2scrub_all.timer fstrim.timer dpkg-db-backup.timer""".split()

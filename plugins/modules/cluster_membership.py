@@ -12,7 +12,8 @@ description:
   - Authenticates the nodes to each other, sets corosync up with encryption and (for a pair) C(two_node) with C(wait_for_all), and starts the cluster.
     Run it once for each cluster, on the node that O(states) favours, after M(constellation.opennebula.cluster_host) on every node.
   - What is there is read, not remembered, so an interrupted setup is completed by the next run.
-  - A node of O(nodes) that is no member of the standing cluster is added and started. A member that is not in O(nodes) is refused, unless O(remove_nodes) has it.
+  - A node of O(nodes) that is no member of the standing cluster is added and started. A member that is not in O(nodes) is refused, unless
+    O(remove_nodes) has it.
   - Options of C(corosync.conf) are compared with O(corosync), changed on all nodes and brought into force by a reload, without a restart. What corosync takes
     only when it starts is refused while the cluster runs. Corosync checks the new file before any node gets it.
   - C(two_node) follows from the number of nodes and O(quorum_device).

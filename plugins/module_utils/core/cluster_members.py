@@ -118,7 +118,8 @@ def _change_members(wanted, states, standing, here, new, gone, silent):
     """Return (Changes, warnings) that make a standing cluster's corosync.conf what is wanted, on every node."""
     name, speaker = wanted.cluster_name, conductor(list(wanted.nodes), states)
     device, warnings = quorum_device.plan(name, wanted.device, quorum_device.there(standing["options"]))
-    changes = [Change("member", node, ", ".join(standing["nodes"][node]), None, step=("remove", node, _is_online(node, states[speaker], here))) for node in gone]
+    changes = [Change("member", node, ", ".join(standing["nodes"][node]), None, step=("remove", node, _is_online(node, states[speaker], here)))
+               for node in gone]
     changes += [Change("member", node, None, ", ".join(wanted.nodes[node]), step=("add", node)) for node in new]
     with_device = bool(standing["device"]) if not device else wanted.device != quorum_device.ABSENT
     options = dict(_two_node(len(wanted.nodes), with_device, standing["options"]), **wanted.options)
@@ -218,7 +219,8 @@ def _refuse_other_clusters(wanted, states, standing):
             problems.append(f"{node} belongs to cluster '{found['cluster_name']}', not '{wanted.cluster_name}'")
             continue
         if node not in standing["nodes"]:
-            problems.append(f"{node} has a corosync.conf of '{wanted.cluster_name}', which does not have it as a member: 'pcs cluster destroy' there removes it")
+            problems.append(f"{node} has a corosync.conf of '{wanted.cluster_name}', which does not have it as a member: "
+                            "'pcs cluster destroy' there removes it")
             continue
         for name in sorted(set(found["nodes"])):
             if name not in wanted.nodes and name not in wanted.remove:

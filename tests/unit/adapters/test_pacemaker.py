@@ -161,7 +161,8 @@ def test_votes_are_read_also_without_quorum(programs, code, expected):
 
 
 @pytest.mark.parametrize("answer, expected", [
-    ((0, "", "Nov 21 08:00:35 notice  [MAIN  ] Corosync Cluster Engine exiting normally"), []), ((127, "", "not found"), []), ((8, "", ""), ["corosync -t ended with 8"]),
+    ((0, "", "Nov 21 08:00:35 notice  [MAIN  ] Corosync Cluster Engine exiting normally"), []), ((127, "", "not found"), []),
+    ((8, "", ""), ["corosync -t ended with 8"]),
     ((8, "", "Nov 21 error   [MAIN  ] parse error in config: The token timeout parameter (5 ms) may not be less than (30 ms).\nNov notice x"),
      ["parse error in config: The token timeout parameter (5 ms) may not be less than (30 ms)."]),
 ])
