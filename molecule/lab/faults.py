@@ -50,28 +50,49 @@ def _table(lab):
     return "lab_" + re.sub(r"\W", "_", lab.plan.name)
 
 
-def cut_macs(lab):
-    """Return the MACs that are cut off."""
-    listing = run("nft", "list", "set", "bridge", _table(lab), "cut", check=False)
-    return set(re.findall(r"(?:[0-9a-f]{2}:){5}[0-9a-f]{2}", listing.stdout)) if listing.returncode == 0 else set()
+MAC = r"(?:[0-9a-f]{2}:){5}[0-9a-f]{2}"
 
 
-def cut(lab, name):
+def cuts(lab):
+    """Return what is cut: a MAC for a node off the network, a pair of MACs (sorted) for two nodes that do not reach each other."""
+    found = set()
+    for name, pattern in (("cut", MAC), ("apart", rf"{MAC} \. {MAC}")):
+        listing = run("nft", "list", "set", "bridge", _table(lab), name, check=False)
+        found |= {tuple(sorted(text.split(" . "))) if " . " in text else text for text in re.findall(pattern, listing.stdout)}
+    return found
+
+
+def _elements(lab, name, peer):
+    """Return (set, the elements that a cut is in it)."""
+    mac = lab.node(name).mac
+    if peer is None:
+        return "cut", mac
+    other = lab.node(peer).mac
+    return "apart", f"{mac} . {other}, {other} . {mac}"
+
+
+def cut(lab, name, peer=None):
+    """Cut a node off the network, or from one other node only."""
     table = f"bridge {_table(lab)}"
+    where, elements = _elements(lab, name, peer)
     run("nft", "-f", "-", stdin=f"""
         add table {table}
         add set {table} cut {{ type ether_addr; }}
+        add set {table} apart {{ type ether_addr . ether_addr; }}
         add chain {table} ports {{ type filter hook forward priority 0; }}
         flush chain {table} ports
         add rule {table} ports ether saddr @cut drop
         add rule {table} ports ether daddr @cut drop
-        add element {table} cut {{ {lab.node(name).mac} }}
+        add rule {table} ports ether saddr . ether daddr @apart drop
+        add element {table} {where} {{ {elements} }}
     """)
 
 
-def heal(lab, name):
-    if lab.node(name).mac in cut_macs(lab):
-        run("nft", "delete", "element", "bridge", _table(lab), "cut", "{", lab.node(name).mac, "}")
+def heal(lab, name, peer=None):
+    where, elements = _elements(lab, name, peer)
+    wanted = lab.node(name).mac if peer is None else tuple(sorted((lab.node(name).mac, lab.node(peer).mac)))
+    if wanted in cuts(lab):
+        run("nft", "delete", "element", "bridge", _table(lab), where, "{", elements, "}")
 
 
 def forget_cuts(lab):

@@ -202,11 +202,12 @@ class Lab:
     # -- look ----------------------------------------------------------------------------------------------------------
     def status(self):
         """Return rows for people: name, power, address, ssh, what is wrong."""
-        states, cut = self.states(), faults.cut_macs(self)
+        states, cut = self.states(), faults.cuts(self)
         rows = []
         for node in self.plan.nodes.values():
             state = states.get(node.container, "absent")
             notes = ["cut off"] if node.mac in cut else []
+            notes += [f"cut from {other.name}" for other in self.plan.nodes.values() if tuple(sorted((node.mac, other.mac))) in cut]
             fault = self.bmc_state / "faults" / node.name
             notes += [f"BMC {fault.read_text(encoding='ascii').strip()}"] if fault.exists() else []
             rows.append((node.name, state, node.address, "answers" if state == "running" and port_open(node.address, 22) else "-", ", ".join(notes)))
