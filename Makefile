@@ -60,7 +60,7 @@ lab-down: ## Remove the lab and leave nothing behind
 	@$(LAB) down
 
 ##@ Tests
-.PHONY: test unit servers faults lint sanity molecule bench scenarios generate
+.PHONY: test unit servers faults faults-lab lint sanity molecule bench scenarios generate
 test: $(READY) ## What CI runs: unit, servers, lint, sanity, molecule; times and totals at the end
 	@.ci/stages unit servers lint sanity molecule
 
@@ -74,6 +74,11 @@ servers: $(READY) ## The MariaDB modules on four real servers of this machine
 faults: $(READY) ## 25 random faults on four real servers, checked by an oracle (ARGS="--seed 2 --layout guide")
 	@.ci/prerequisites servers
 	@tests/faults/run.py $(ARGS)
+
+faults-lab: lab-prerequisites $(READY) ## The same and more on the lab, where pacemaker answers (ARGS="--seed 2 --faults 12")
+	@$(LAB) up
+	@ansible-playbook -i inventories/lab playbooks/site.yml -e database_auto_rejoin=true
+	@tests/faults/lab.py $(ARGS)
 
 lint: $(READY) ## ansible-lint (production profile), yamllint, shellcheck
 	@.ci/lint

@@ -7,6 +7,7 @@ promotion, demotion and monitor are mariadb-writer's, the release of waiting com
 start-replication's and rejoin-gate's. Here is only who is a member (told through a stand-in for crm_node), who runs what, and where the
 federation address is: on the standby, or on the active front-end while there is no standby.
 """
+import json
 import os
 import random
 import subprocess
@@ -72,7 +73,7 @@ class Cluster:
             return False
         self.active[zone] = name
         self.say(f"{name} is the writer after {time.monotonic() - begun:.1f} s")
-        self.writers.go(zone, self.nodes[name].socket)
+        self.writers.go(zone, unix_socket=self.nodes[name].socket)
         self.place_federation()
         return True
 
@@ -204,7 +205,7 @@ class GuideCluster(Cluster):
         self.nodes[name].rows("SET GLOBAL read_only=0")
         zone = self.zone_of(name)
         self.active[zone] = name
-        self.writers.go(zone, self.nodes[name].socket)
+        self.writers.go(zone, unix_socket=self.nodes[name].socket)
         return True
 
     def demote(self, name):
@@ -236,8 +237,8 @@ def last(text):
 class Writers:
     """The workloads, one a zone, and their ledgers."""
 
-    def __init__(self, folder, seed, rates):
-        self.folder, self.processes, self.ledgers = folder, {}, {}
+    def __init__(self, folder, seed, rates, **login):
+        self.folder, self.processes, self.ledgers, self.login = folder, {}, {}, login
         program = os.path.join(os.path.dirname(os.path.abspath(__file__)), "workload.py")
         for zone, (kind, rate) in rates.items():
             self.ledgers[zone] = str(folder / f"ledger-{zone}.jsonl")
@@ -247,18 +248,18 @@ class Writers:
                                                      str(rate)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True)
         self.on, self.places = False, {}
 
-    def go(self, zone, socket):
-        self.places[zone] = socket
+    def go(self, zone, **where):
+        self.places[zone] = f"go {json.dumps(dict(self.login, **where))}"
         if self.on:
-            self._send(zone, f"go {socket}")
+            self._send(zone, self.places[zone])
 
     def hold(self, zone):
         self.places.pop(zone, None)
 
     def start(self):
         self.on = True
-        for zone, socket in self.places.items():
-            self._send(zone, f"go {socket}")
+        for zone, command in self.places.items():
+            self._send(zone, command)
 
     def pause(self):
         """Stop writing; return when nothing is in flight."""

@@ -18,6 +18,7 @@ from ansible_collections.constellation.opennebula.plugins.modules import databas
 
 from links import Network
 from servers import PASSWORD, Node, template_directory
+from workload import COUNTERS, body
 
 POOL = ("oid INTEGER PRIMARY KEY, name VARCHAR(128), body MEDIUMTEXT, uid INTEGER, gid INTEGER, owner_u INTEGER, group_u INTEGER, other_u INTEGER, "
         "UNIQUE(name)")
@@ -28,16 +29,23 @@ SOURCE = {"port": 3306, "user": "opennebula_repl", "password": PASSWORD["openneb
           "ssl_verify": True, "state": "started", "exclusive": True, "wait_for": "running", "wait_timeout_s": 20}
 
 
-def derive(net):
-    """Return the topology of two zones of two front-ends on the loopback network net (three numbers of an address)."""
+def derive(net, prefix=24):
+    """Return the topology of two zones of two front-ends on the network net (two numbers of an address)."""
     inventory = {}
     for zone, mode, number in (("alpha", "master", 1), ("beta", "slave", 2)):
         for index in (1, 2):
-            inventory[f"{zone}{index}"] = dict(PASSWORD, zone_name=zone, zone_mode=mode, zone_vip=f"{net}.{number}.100/24", zone_laboratory=True,
+            inventory[f"{zone}{index}"] = dict(PASSWORD, zone_name=zone, zone_mode=mode, zone_vip=f"{net}.{number}.100/{prefix}", zone_laboratory=True,
                                                node_address=f"{net}.{number}.{10 + index}", opennebula_release="5.0")
     for host in ("alpha1", "alpha2"):
-        inventory[host]["zone_federation_vip"] = f"{net}.1.101/24"
+        inventory[host]["zone_federation_vip"] = f"{net}.1.101/{prefix}"
     return topology.derive(inventory).as_dict()
+
+
+def counters(node):
+    """Make what the workload counts with."""
+    for table, oids in COUNTERS.items():
+        node.rows(f"INSERT INTO {table} (oid, name, body, gid) VALUES " + ", ".join(f"({oid}, '{table} {oid}', '{body('counter')}', 0)" for oid in oids),
+                  "opennebula")
 
 
 class Layout:
@@ -117,8 +125,7 @@ class Layout:
         """Make the tables that OpenNebula would; USE matters, see binlog-do-db."""
         for table in federated.FEDERATED_TABLES + ("vm_pool",):
             node.rows(f"CREATE TABLE {table} ({COLUMNS.get(table, POOL)})", "opennebula")
-        for table in ("group_pool", "zone_pool"):
-            node.rows(f"INSERT INTO {table} (oid, name, gid) VALUES " + ", ".join(f"({oid}, '{table} {oid}', 0)" for oid in range(5)), "opennebula")
+        counters(node)
 
     def begin(self, cluster):
         """Two pairs that are no federation yet."""

@@ -10,11 +10,13 @@ missed and doubled: a counter below what was acknowledged, or above everything t
 import collections
 import hashlib
 import json
+import re
 
 import pymysql
 
 FEDERATED = ("user_pool", "group_pool", "marketplace_pool", "marketplaceapp_pool", "vdc_pool", "zone_pool", "db_versioning", "acl")
 FAULTS = ("lost", "stale", "missed", "doubled", "ghosts")
+FIRST = 1_000_000      # below are the rows of a daemon, whose ledger nobody keeps
 
 
 class Ledger:
@@ -72,9 +74,15 @@ def content(socket):
             names = [column[0] for column in cursor.description]
             body, gid = (names.index(name) if name in names else None for name in ("body", "gid"))
             rows = cursor.fetchall()
-            found[table] = {"rows": {row[names.index("oid")]: (row[body] if body is not None else None, row[gid] if gid is not None else None) for row in rows},
+            found[table] = {"rows": {row[names.index("oid")]: (bare(row[body]) if body is not None else None, row[gid] if gid is not None else None)
+                                     for row in rows if row[names.index("oid")] >= FIRST},
                             "digest": hashlib.sha256(repr(rows).encode()).hexdigest()}
     return found
+
+
+def bare(text):
+    """Return a body without its tags."""
+    return text and re.sub("<[^>]*>", "", text)
 
 
 def judge(ledger, node, kind):

@@ -28,13 +28,16 @@ import faults  # noqa: E402
 import layouts  # noqa: E402
 import oracle  # noqa: E402
 import verdict  # noqa: E402
+from servers import PASSWORD  # noqa: E402
 
-SETTLE_S = {"standby": 25, "guide": 3}
+SETTLE_S = {"standby": 25, "guide": 3, "lab": 150}
 COLUMNS = ("layout", "seed", "faults", "ops", "acked inserts", "lost", "stale", "missed", "doubled", "ghosts", "equal", "stops", "repairs",
            "silent", "unseen", "s")
 
 
 class Run:
+    complete_s, first = 60, 1
+
     def __init__(self, layout, seed, count, rates=(170, 25), only=None, log=None, keep=False):
         self.seed, self.log, self.keep, self.begun = seed, log, keep, time.monotonic()
         source = random.Random(f"faults {seed}")
@@ -57,7 +60,8 @@ class Run:
 
     def set_up(self):
         self.layout = layouts.LAYOUTS[self.kind](self.folder)
-        self.writers = clusters.Writers(self.folder, self.seed, {"alpha": ("master", self.rates[0]), "beta": ("slave", self.rates[1])})
+        self.writers = clusters.Writers(self.folder, self.seed, {"alpha": ("master", self.rates[0]), "beta": ("slave", self.rates[1])},
+                                        user="oneadmin", password=PASSWORD["opennebula_db_password"])
         self.cluster = (clusters.GuideCluster if self.kind == "guide" else clusters.Cluster)(self.layout, self.say, self.writers)
         self.ledger = oracle.Ledger(*self.writers.ledgers.values())
         return self
@@ -77,24 +81,31 @@ class Run:
         self.writers.start()
         self.settle("nothing", first=True)
         for index, fault in enumerate(self.faults, 1):
-            self.cluster.wait(1.0)
-            self.say(f"--- {index}/{len(self.faults)} {fault.__name__}; writers: {self.cluster.active}")
-            fault(self.cluster, random.Random(f"{self.seed} {index}"), self.look)
-            self.result["faults"] += 1
-            if not self.cluster.wait_until(self.cluster.complete, 60):
-                self.say(f"NOT COMPLETE: members {self.cluster.members}, writers {self.cluster.active}")
-                self.result["stops"] += 1
-            if not self.settle(fault.__name__) and self.kind != "guide":
+            if index >= self.first and not self.round(index, fault) and self.kind != "guide":
                 break
         return self.finish()
+
+    def round(self, index, fault):
+        """One fault and what follows; return whether all is well again."""
+        self.cluster.wait(1.0)
+        self.say(f"--- {index}/{len(self.faults)} {fault.__name__}; writers: {self.cluster.active}")
+        fault(self.cluster, random.Random(f"{self.seed} {index}"), self.look)
+        self.result["faults"] += 1
+        if not self.cluster.wait_until(self.cluster.complete, self.complete_s):
+            self.say(f"NOT COMPLETE: members {self.cluster.members}, writers {self.cluster.active}")
+            self.result["stops"] += 1
+        return self.settle(fault.__name__)
 
     def look(self, broken):
         """Something is broken now: our verification must not be green."""
         self.result["looks"] += 1
-        red = verdict.bad(self.layout, self.cluster, writing=True)
+        red = self.verdict(writing=True)
         if not red:
             self.result["unseen"] += 1
         self.say(f"{broken}: {len(red)} not green" + (f", such as {red[0]}" if red else "  <== UNSEEN"))
+
+    def verdict(self, writing=False):
+        return verdict.bad(self.layout, self.cluster, writing)
 
     def settle(self, name, first=False):
         """Writers pause; wait until all is right, else repair; compare the oracle's truth with the verdict; return whether to go on."""
@@ -143,7 +154,7 @@ class Run:
         while True:
             self.cluster.attend()
             seen = oracle.look(self.ledger.read(), {name: (node.socket, node.kind) for name, node in self.layout.nodes.items()})
-            red = verdict.bad(self.layout, self.cluster)
+            red = self.verdict()
             if oracle.right(seen) and not red or time.monotonic() >= deadline:
                 return seen, red
             time.sleep(0.6)

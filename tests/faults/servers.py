@@ -46,7 +46,27 @@ def template_directory(folder):
     return folder
 
 
-class Node:
+class Server:
+    """Somebody's MariaDB, asked as root at its ``socket``."""
+
+    socket = None
+
+    def rows(self, sql, database=None, timeout_s=30):
+        with pymysql.connect(unix_socket=self.socket, user="root", database=database, autocommit=True, connect_timeout=5, read_timeout=timeout_s,
+                             cursorclass=pymysql.cursors.DictCursor) as connection, connection.cursor() as cursor:
+            cursor.execute(sql)
+            return cursor.fetchall()
+
+    def value(self, sql):
+        """Return the first value of the first row, or None when nobody answers."""
+        try:
+            rows = self.rows(sql)
+        except pymysql.err.MySQLError:
+            return None
+        return next(iter(rows[0].values())) if rows else None
+
+
+class Node(Server):
     """One front-end's MariaDB and the role's files for it."""
 
     def __init__(self, folder, template, name, topology, inner, port, settings=None):
@@ -92,20 +112,6 @@ class Node:
         self.process.wait()
         for rest in ("s.sock", "pid"):
             (self.folder / rest).unlink(missing_ok=True)
-
-    def rows(self, sql, database=None, timeout_s=30):
-        with pymysql.connect(unix_socket=self.socket, user="root", database=database, autocommit=True, connect_timeout=5, read_timeout=timeout_s,
-                             cursorclass=pymysql.cursors.DictCursor) as connection, connection.cursor() as cursor:
-            cursor.execute(sql)
-            return cursor.fetchall()
-
-    def value(self, sql):
-        """Return the first value of the first row, or None when nobody answers."""
-        try:
-            rows = self.rows(sql)
-        except pymysql.err.MySQLError:
-            return None
-        return next(iter(rows[0].values())) if rows else None
 
     def environment(self, **more):
         return dict(os.environ, OCF_ROOT="/usr/lib/ocf", OCF_RESKEY_socket=self.socket, OCF_RESKEY_credentials=str(self.folder / "gate.cnf"),

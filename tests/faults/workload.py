@@ -4,17 +4,19 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A writer like OpenNebula's daemon, and the record of what it was promised.
 
-A process of its own that shares no code with the collection: it speaks SQL to the socket that it is told, one autocommit statement after the
+A process of its own that shares no code with the collection: it speaks SQL to the server that it is told, one autocommit statement after the
 other, and writes down for each whether the server acknowledged it ("ack"), refused it ("no"), or left it open ("?": the connection broke).
 
-  workload.py LEDGER SEED master|slave PER_SECOND        commands on stdin: "go SOCKET", "pause" (answered "paused" when nothing is in flight), "quit"
+  workload.py LEDGER SEED master|slave PER_SECOND        commands on stdin: "go WHERE" (JSON, the arguments of pymysql.connect), "pause" (answered
+                                                         "paused" when nothing is in flight), "quit"
 
 master: 40 % INSERT with the next oid, which after each move is read from the new server (so an oid is handed out again if its row was lost);
 30 % REPLACE of versioned objects that later go cold; 20 % "gid = gid + 1" (not idempotent); 10 % local vm_pool rows.
-slave: local rows of the zone only.
+slave: local rows of the zone only. All rows have an oid of FIRST or above: in the lab a daemon has its own below.
 """
 import json
 import random
+import socket
 import sys
 import threading
 import time
@@ -24,13 +26,30 @@ import pymysql
 # The server's answer to a statement that it did not do. Everything else that goes wrong may or may not have happened.
 REFUSED = {1290, 1062, 1205, 1213, 1146, 1049, 1045, 1040, 1836}
 HOT, ROUND = 12, 150      # so many objects are rewritten for so many operations, then they go cold
+FIRST = 1_000_000
+COUNTERS = {table: range(FIRST, FIRST + 5) for table in ("group_pool", "marketplace_pool")}
+# A node that loses its power says nothing to those that wait for its answer; who lives answers at once, however long a commit waits.
+KEEPALIVE = {socket.TCP_KEEPIDLE: 1, socket.TCP_KEEPINTVL: 1, socket.TCP_KEEPCNT: 3, socket.TCP_USER_TIMEOUT: 3000}
+
+
+def connect(where):
+    connection = pymysql.connect(**dict({"database": "opennebula", "autocommit": True, "connect_timeout": 3, "read_timeout": 45}, **where))
+    if "host" in where:
+        for option, value in KEEPALIVE.items():
+            connection._sock.setsockopt(socket.IPPROTO_TCP, option, value)  # pylint: disable=protected-access
+    return connection
+
+
+def body(token):
+    """Return an object's body, which a daemon can read."""
+    return f"<TOKEN>{token}</TOKEN>"
 
 
 class Workload:
     def __init__(self, ledger, seed, kind, rate):
         self.ledger, self.random, self.kind, self.pause_s = open(ledger, "a", encoding="utf-8"), random.Random(seed), kind, 1 / rate
         self.changed = threading.Condition()
-        self.socket, self.wanted, self.quit, self.busy = None, False, False, False
+        self.where, self.wanted, self.quit, self.busy = None, False, False, False
         self.number, self.versions, self.next_oid = 0, {}, {}
 
     def listen(self):
@@ -38,7 +57,7 @@ class Workload:
             word, _, rest = line.strip().partition(" ")
             with self.changed:
                 if word == "go":
-                    self.socket, self.wanted = rest, True
+                    self.where, self.wanted = json.loads(rest), True
                 elif word == "pause":
                     self.wanted = False
                     self.changed.notify_all()
@@ -64,12 +83,11 @@ class Workload:
                     self.changed.wait()
                 if self.quit:
                     return
-                self.busy, socket = True, self.socket
+                self.busy, where = True, self.where
             try:
-                if connection is None or connected_to != socket:
-                    connection = pymysql.connect(unix_socket=socket, user="oneadmin", password="CANARY-oneadmin", database="opennebula", autocommit=True,
-                                                 connect_timeout=3, read_timeout=45)
-                    connected_to, self.next_oid = socket, {}
+                if connection is None or connected_to != where:
+                    connection = connect(where)
+                    connected_to, self.next_oid = where, {}
                 self.operate(connection)
                 due = max(due + self.pause_s, time.monotonic() - 0.05)
             except pymysql.err.MySQLError:
@@ -87,22 +105,23 @@ class Workload:
         elif dice < 0.4:
             self.insert(connection, self.random.choice(["user_pool", "user_pool", "marketplaceapp_pool"]))
         elif dice < 0.7:
-            oid = self.number // ROUND * HOT + self.random.randrange(HOT)
+            oid = FIRST + self.number // ROUND * HOT + self.random.randrange(HOT)
             version = self.versions[oid] = self.versions.get(oid, 0) + 1
             self.do(connection, {"op": "version", "table": "vdc_pool", "oid": oid, "version": version},
-                    "REPLACE INTO vdc_pool (oid, name, body, uid) VALUES (%s, %s, %s, %s)", (oid, f"object {oid}", f"{oid}.{version} " + "x" * 200, version))
+                    "REPLACE INTO vdc_pool (oid, name, body, uid) VALUES (%s, %s, %s, %s)", (oid, f"object {oid}", body(f"{oid}.{version} " + "x" * 200), version))
         else:
-            table, oid = self.random.choice(["group_pool", "zone_pool"]), self.random.randrange(5)
+            table = self.random.choice(sorted(COUNTERS))
+            oid = self.random.choice(COUNTERS[table])
             self.do(connection, {"op": "plus", "table": table, "oid": oid}, f"UPDATE {table} SET gid = gid + 1 WHERE oid = %s", (oid,))
 
     def insert(self, connection, table):
         if table not in self.next_oid:
             with connection.cursor() as cursor:
-                cursor.execute(f"SELECT COALESCE(MAX(oid), -1) + 1 FROM {table}")
+                cursor.execute(f"SELECT GREATEST(COALESCE(MAX(oid), 0) + 1, {FIRST}) FROM {table}")
                 self.next_oid[table] = cursor.fetchone()[0]
         oid, token = self.next_oid[table], f"{self.kind} {self.number}"
         self.do(connection, {"op": "insert", "table": table, "oid": oid, "token": token},
-                f"INSERT INTO {table} (oid, name, body) VALUES (%s, %s, %s)", (oid, f"{table} {oid}", token))
+                f"INSERT INTO {table} (oid, name, body) VALUES (%s, %s, %s)", (oid, f"{table} {oid}", body(token)))
         self.next_oid[table] = oid + 1
 
     def do(self, connection, what, sql, values):
