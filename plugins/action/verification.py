@@ -20,6 +20,6 @@ class ActionModule(ActionBase):
         dummy, arguments = self.validate_argument_spec(argument_spec={"reports": {"type": "dict", "required": True}})
         hostvars, topology = task_vars["hostvars"], task_vars["opennebula_topology"]
         seen = {node: {part: hostvars[node].get(variable) for part, variable in arguments["reports"].items()} for node in topology["nodes"]}
-        checks = verification.verify(topology, seen)
+        checks = verification.verify(topology, seen, task_vars.get("ansible_inventory_sources") or ())
         result.update(changed=False, checks=[one.as_dict() for one in checks], bad=[one.as_dict() for one in report.bad(checks)], lines=report.lines(checks))
         return result

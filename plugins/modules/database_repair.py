@@ -70,6 +70,13 @@ options:
       - The tables (V(database.table)) that the filter of the source must list, with O(verb=refilter).
     type: list
     elements: str
+  moved_replicas:
+    description:
+      - Server ids of replicas that are known to pull from another server by now, whatever this one still lists. A connection to an address that has moved away
+        ends late.
+    type: list
+    elements: int
+    default: []
   backup_dir:
     description:
       - Where what changes is dumped to before, readable by root only.
@@ -166,7 +173,7 @@ from ..module_utils import glue
 from ..module_utils.adapters import mariadb
 from ..module_utils.core import converge, repair, repair_run
 
-ASKED = ("verb", "source", "table", "key", "host", "port", "do_tables", "database")
+ASKED = ("verb", "source", "table", "key", "host", "port", "do_tables", "database", "moved_replicas")
 
 
 def ensure(params, servers, copy, check_mode):
@@ -187,7 +194,8 @@ def main():
     module = glue.module(argument_spec=dict(
         mariadb.SPEC, verb={"type": "str", "required": True, "choices": list(repair.VERBS)}, source={"type": "str", "required": True},
         table={"type": "str", "default": ""}, key={"type": "str", "default": "", "no_log": False}, host={"type": "str", "default": ""},
-        port={"type": "int", "default": 0}, do_tables={"type": "list", "elements": "str"}, database={"type": "str", "default": "opennebula"},
+        port={"type": "int", "default": 0}, do_tables={"type": "list", "elements": "str"},
+        moved_replicas={"type": "list", "elements": "int", "default": []}, database={"type": "str", "default": "opennebula"},
         user={"type": "str", "required": True}, password={"type": "str", "required": True, "no_log": True},
         backup_dir={"type": "path", "default": "/var/backups/constellation"}, wait_timeout_s={"type": "int", "default": 60},
         timeout_s={"type": "int", "default": 1800}))

@@ -23,7 +23,7 @@ attributes:
 options:
   sources:
     description:
-      - The sources that this server should have. One that is missing, or whose live table filter is another one, is a finding.
+      - The sources that this server should have. One that is missing, pulls from elsewhere, or has another live table filter, is a finding.
     type: list
     elements: dict
     default: []
@@ -33,11 +33,12 @@ options:
         type: str
         required: true
       host:
-        description: Address of its server. Not looked at; it is here so that the topology's sources can be given as they are.
+        description: Address of its server. Pulling from another one is a finding. Not looked at when absent.
         type: str
       port:
-        description: Port of its server. Not looked at.
+        description: Port of its server.
         type: int
+        default: 3306
       do_tables:
         description: The tables (V(database.table)) that its filter must list. When absent there must be no filter.
         type: list
@@ -47,6 +48,12 @@ options:
       - Name of this server's host in the inventory, for the commands.
     type: str
     default: this-host
+  inventory:
+    description:
+      - The inventories of this run (C(ansible_inventory_sources)), for the commands.
+    type: list
+    elements: str
+    default: []
 extends_documentation_fragment:
   - constellation.opennebula.mariadb
   - constellation.opennebula.mariadb.repair
@@ -77,7 +84,7 @@ why_absent:
   sample: "MariaDB does not answer at root@/run/mysqld/mysqld.sock: 2002 Can't connect"
 findings:
   description:
-    - What is wrong. C(name) is the error number, C(stopped), C(filter), C(missing source), C(difference), C(behind) or C(unknown contents);
+    - What is wrong. C(name) is the error number, C(stopped), C(filter), C(elsewhere), C(missing source), C(difference), C(behind) or C(unknown contents);
       C(verb), C(source), C(table) and C(key) are options of M(constellation.opennebula.database_repair), C(site) is the playbook site.yml,
       and an empty verb means that there is nothing to do here.
   returned: always
@@ -85,7 +92,7 @@ findings:
   elements: dict
   sample:
     - {name: "1062", source: zone0, why: "IO=Yes SQL=No, SQL error 1062: a row is there that the source does not know", verb: remove_row, table: user_pool,
-       key: "100", hint: Never skip., command: "ansible-playbook repair.yml --limit beta1 -e repair_verb=remove_row"}
+       key: "100", hint: Never skip., command: "ansible-playbook constellation.opennebula.repair --limit beta1 -e repair_verb=remove_row"}
 lines:
   description: The same for people.
   returned: always
@@ -102,19 +109,22 @@ from ..module_utils.core.errors import NotThere
 
 def read(params, servers):
     expected = {item["name"]: item.get("do_tables") or [] for item in params["sources"]}
+    addresses = {item["name"]: (item["host"], item.get("port") or 3306) for item in params["sources"] if item.get("host")}
     try:
-        found = repair_look.report(servers, params["database"], expected)
+        found = repair_look.report(servers, params["database"], expected, addresses)
     except NotThere as absent:
         return {"present": False, "why_absent": str(absent), "findings": [], "lines": [f"{params['node']}: {absent}"]}
-    return {"present": True, "findings": [one.as_dict(params["node"]) for one in found], "lines": repair.lines(params["node"], found)}
+    return {"present": True, "findings": [one.as_dict(params["node"], params["inventory"]) for one in found],
+            "lines": repair.lines(params["node"], found, params["inventory"])}
 
 
 def main():
     module = glue.module(argument_spec=dict(
         mariadb.SPEC, database={"type": "str", "default": "opennebula"}, user={"type": "str", "required": True},
         password={"type": "str", "required": True, "no_log": True}, node={"type": "str", "default": "this-host"},
+        inventory={"type": "list", "elements": "str", "default": []},
         sources={"type": "list", "elements": "dict", "default": [], "options": {
-            "name": {"type": "str", "required": True}, "host": {"type": "str"}, "port": {"type": "int"},
+            "name": {"type": "str", "required": True}, "host": {"type": "str"}, "port": {"type": "int", "default": 3306},
             "do_tables": {"type": "list", "elements": "str"}}}))
     glue.run(module, lambda: read(module.params, mariadb.Servers(module.params)))
 

@@ -28,6 +28,8 @@ SECRET = base.SECRET
 PATIENCE_S = 60      # of a busy machine; nothing waits that long when all is well
 MASTERS, SLAVES = ("alpha1", "alpha2"), ("beta1", "beta2")
 WRITERS = {"alpha1", "beta1"}
+ASKED = {"table": "", "key": "", "host": "", "port": 0, "do_tables": None, "moved_replicas": [], "database": "opennebula", "backup_dir": "/nonexistent",
+         "wait_timeout_s": PATIENCE_S}
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +103,7 @@ def red(zones, *names):
 
 def info(zones, name):
     node = facts(zones)["nodes"][name]
-    params = {"database": "opennebula", "node": name, "sources": node["pair_sources"] + node["federation_sources"]}
+    params = {"database": "opennebula", "node": name, "inventory": [], "sources": node["pair_sources"] + node["federation_sources"]}
     return database_repair_info.read(params, servers(zones, name))
 
 
@@ -144,8 +146,7 @@ def settle(zones):
 
 def repair(zones, node, verb, source, check=True, **more):
     """Predict, do, and compare: what check mode said is what was done, and a second run has nothing to do."""
-    params = {"verb": verb, "source": source, "table": "", "key": "", "host": "", "port": 0, "do_tables": None, "database": "opennebula",
-              "backup_dir": str(zones[node].folder / "backup"), "wait_timeout_s": PATIENCE_S, **more}
+    params = dict(ASKED, verb=verb, source=source, **dict({"backup_dir": str(zones[node].folder / "backup")}, **more))
     predicted = database_repair.ensure(params, servers(zones, node), mariadb.Copy(60), True) if check else None
     outcome = database_repair.ensure(params, servers(zones, node), mariadb.Copy(60), False)
     result = outcome.as_result()
@@ -161,8 +162,7 @@ def repair(zones, node, verb, source, check=True, **more):
 def refused(zones, node, verb, source, says, **more):
     for check in (True, False):
         with pytest.raises(CoreError, match=says):
-            params = {"verb": verb, "source": source, "table": "", "key": "", "host": "", "port": 0, "do_tables": None, "database": "opennebula",
-                      "backup_dir": "/nonexistent", "wait_timeout_s": 3, **more}
+            params = dict(ASKED, verb=verb, source=source, **dict({"wait_timeout_s": 3}, **more))
             database_repair.ensure(params, servers(zones, node), mariadb.Copy(60), check)
 
 
@@ -205,8 +205,8 @@ def test_1062_row_with_the_same_name_under_another_key_is_found_and_removed(zone
 def test_1032_missing_row_is_inserted_and_a_wrong_guess_is_taken_out_again(zones):
     quietly(zones["beta2"], "DELETE FROM user_pool WHERE oid IN (1, 2)")
     base.write(zones, "UPDATE opennebula.user_pool SET body='changed' WHERE oid=1")
-    in_red(zones, "beta2", "1032", "-e repair_verb=insert_row", "-e repair_table=user_pool")
-    assert "rows 1, 2;" in named(zones, "beta2", "1032", "insert_row", table="user_pool")["hint"]
+    in_red(zones, "beta2", "1032", "constellation.opennebula.repair --limit beta2")
+    assert "rows 1, 2;" in named(zones, "beta2", "1032", "insert_row", table="user_pool", key="1")["hint"]
     refused(zones, "beta2", "insert_row", "zone0", "does not have this row", table="user_pool", key="99")
     with pytest.raises(CoreError, match="not the one that the source waits for"):
         repair(zones, "beta2", "insert_row", "zone0", table="user_pool", key="2", check=False)
@@ -231,8 +231,7 @@ def test_1146_missing_table_is_seeded(zones):
 
 
 def repair_with_backup_of_nothing(zones):
-    params = {"verb": "reseed_table", "source": "zone0", "table": "vdc_pool", "key": "", "host": "", "port": 0, "do_tables": None, "database": "opennebula",
-              "backup_dir": str(zones["beta2"].folder / "backup"), "wait_timeout_s": PATIENCE_S}
+    params = dict(ASKED, verb="reseed_table", source="zone0", table="vdc_pool", backup_dir=str(zones["beta2"].folder / "backup"))
     outcome = database_repair.ensure(params, servers(zones, "beta2"), mariadb.Copy(60), False).as_result()
     assert "backup_file" not in outcome, "there was nothing to back up"
     return outcome
@@ -240,8 +239,7 @@ def repair_with_backup_of_nothing(zones):
 
 def follow(zones, node, source, verb):
     """What the playbook does on the zone's other node after a new binary log."""
-    params = {"verb": verb, "source": source, "table": "", "key": "", "host": "", "port": 0, "do_tables": None, "database": "opennebula",
-              "backup_dir": "/nonexistent", "wait_timeout_s": PATIENCE_S}
+    params = dict(ASKED, verb=verb, source=source)
     base.until(lambda: zones[node].rows("SELECT 1"), 5)
     time.sleep(0.5)
     return database_repair.ensure(params, servers(zones, node), mariadb.Copy(60), False)
@@ -399,7 +397,7 @@ def parted(zones, writer, back, standby, source):
 def test_1593_equal_server_ids(zones):
     stop(zones["beta2"])
     zones["beta2"].start(f"--server-id={zones['beta1'].server_id}")
-    in_red(zones, "beta2", "1593", "ansible-playbook site.yml --tags database")
+    in_red(zones, "beta2", "1593", "constellation.opennebula.site --tags database,federation")
     named(zones, "beta2", "1593", "site")
     stop(zones["beta2"])
     zones["beta2"].start()
@@ -423,13 +421,13 @@ def test_1597_and_1045_are_the_accounts(zones):
     zones["beta1"].rows("SET STATEMENT sql_log_bin=0 FOR REVOKE REPLICATION SLAVE ON *.* FROM repl@127.0.0.1")
     zones["beta2"].rows("STOP SLAVE 'zone100-master'")
     zones["beta2"].rows("START SLAVE 'zone100-master'")
-    in_red(zones, "beta2", "1597", "ansible-playbook site.yml --tags database")
+    in_red(zones, "beta2", "1597", "constellation.opennebula.site --tags database,federation")
     named(zones, "beta2", "1597", "site")
     heal_by_site(zones)
     zones["beta2"].rows("STOP SLAVE 'zone100-master'")
     zones["beta2"].rows("CHANGE MASTER 'zone100-master' TO MASTER_PASSWORD='wrong'")
     zones["beta2"].rows("START SLAVE 'zone100-master'")
-    in_red(zones, "beta2", "1045", "ansible-playbook site.yml --tags database")
+    in_red(zones, "beta2", "1045", "constellation.opennebula.site --tags database,federation")
     named(zones, "beta2", "1045", "site")
     heal_by_site(zones)
 
@@ -452,7 +450,7 @@ def test_live_filter_that_is_not_the_declared_one_is_set_again(zones):
     server.do("SET @@default_master_connection='zone0'")
     server.do("SET GLOBAL replicate_do_table=%s", (",".join(base.TABLES[1:]),))
     zones["beta2"].rows("START SLAVE 'zone0'")
-    in_red(zones, "beta2", "does not have its table filter", "ansible-playbook site.yml --tags database")
+    in_red(zones, "beta2", "does not have its table filter", "-e repair_verb=refilter")
     named(zones, "beta2", "filter", "refilter", source="zone0")
     repair(zones, "beta2", "refilter", "zone0", do_tables=list(base.TABLES))
     settle_after_restart(zones, "beta1", "zone100-slave")
@@ -461,7 +459,7 @@ def test_live_filter_that_is_not_the_declared_one_is_set_again(zones):
 def test_misspelt_filter_prefix_is_found(zones):
     stop(zones["beta2"])
     zones["beta2"].start("--skip-slave-start", prefix="zone_0")
-    in_red(zones, "beta2", "does not have its table filter", "live: none", "ansible-playbook site.yml --tags database")
+    in_red(zones, "beta2", "does not have its table filter", "live: none", "-e repair_verb=refilter")
     assert "lists 0 tables, wanted 8" in named(zones, "beta2", "filter", source="zone0")["why"]
     refused(zones, "beta2", "reseed_tables", "zone0", "no table filter")
     stop(zones["beta2"])

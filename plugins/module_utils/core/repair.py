@@ -8,7 +8,9 @@ A verb is asked for by name; nothing here chooses one, and no event is ever skip
 """
 from __future__ import annotations
 
+import json
 import re
+import shlex
 from dataclasses import dataclass, replace
 
 from . import contents, gtid, replication
@@ -39,6 +41,7 @@ VERBS = {verb.name: verb for verb in (
     Verb("demote", "lets a writer follow its rebuilt peer again from its own position (MASTER_DEMOTE_TO_SLAVE)"),
 )}
 SITE = "site"      # not a verb of ours: the configuration or the accounts are wrong
+EVIDENCE = "Run the same playbook without repair_verb: it shows the evidence, and the command for each finding."
 MANY = 10          # differing rows above which a table is seeded again rather than mended row by row
 
 
@@ -54,6 +57,7 @@ class Request:
     port: int = 0
     do_tables: object = None
     database: str = "opennebula"
+    moved_replicas: tuple = ()
 
 
 @dataclass(frozen=True)
@@ -170,17 +174,30 @@ def from_status(row, writer=False):
     return verb, table, entry if index == "PRIMARY" else ""
 
 
-def command(node, verb, source="", table="", key="", host=""):
-    """Return the command that does it, empty when there is nothing to do."""
+def command(node, verb, source="", table="", key="", host="", port="", inventory=()):
+    """Return the command that does it, to be pasted as it is; "" when there is nothing to do here.
+
+    Where the table or the row is not known it is the command that names them. inventory: what ansible-playbook was given with -i.
+    """
     if not verb:
         return ""
+    values = {"source": source, "table": table, "key": key, "host": host}
+    words = ["ansible-playbook", *(f"-i {shlex.quote(one)}" for one in inventory)]
     if verb == SITE:
-        return "ansible-playbook site.yml --tags database"
-    words = ["ansible-playbook repair.yml", f"--limit {node}", f"-e repair_verb={verb}"]
-    needs = VERBS[verb].needs
-    values = {"source": source, "table": table or "<table>", "key": key or "<key>", "host": host or "<address>"}
-    words += [f"-e repair_{name}={values[name]}" for name in ("source", *needs) if values.get(name)]
+        return " ".join([*words, "constellation.opennebula.site --tags database,federation"])
+    words += ["constellation.opennebula.repair", f"--limit {node}"]
+    needs = [name for name in ("source", *VERBS[verb].needs) if name in values]
+    if all(values[name] for name in needs):
+        words += [f"-e repair_verb={verb}"] + [_extra(f"repair_{name}", values[name]) for name in needs]
+        words += [_extra("repair_port", port)] if port and "host" in needs else []
     return " ".join(words)
+
+
+def _extra(name, value):
+    """Ansible splits name=value at blanks and takes quotes away; JSON stays what it is."""
+    if re.fullmatch(r"[\w.,:=+-]+", str(value)):
+        return f"-e {name}={value}"
+    return f"-e {shlex.quote(json.dumps({name: str(value)}))}"
 
 
 # --- the plan of a verb ------------------------------------------------------------------------------------------------------
@@ -191,7 +208,7 @@ def plan(request, facts):
     missing = [name for name in verb.needs if getattr(request, name) in ("", None)]
     row = facts.row(request.source)
     if missing:
-        raise _refusal(request, facts, f"it needs {' and '.join(missing)}", "Run without a verb: the evidence names them.")
+        raise _refusal(request, facts, f"it needs {' and '.join(missing)}", EVIDENCE)
     if row is None:
         names = ", ".join(sorted(replication.by_name(facts.here.rows or ()))) or "none"
         raise _refusal(request, facts, f"this server has no source {request.source!r}, only: {names}", "Run site.yml: it creates what the topology wants.")
@@ -218,7 +235,7 @@ def _threads(request, row):
 def _must_answer(request, facts, side, what):
     if side is None or side.error:
         raise _refusal(request, facts, f"{what} cannot be asked: {side.error if side else 'unknown'}",
-                       "Start it, or let the seed user in from this node's address (site.yml --tags database).")
+                       "Start it, or let the seed user in from this node's address (run site.yml --tags database).")
 
 
 def _restart(request, facts, row):
@@ -293,7 +310,7 @@ def _check_reference(request, facts, row):
     _must_answer(request, facts, facts.source, "the source")
     if facts.comparison.error:
         raise _refusal(request, facts, f"the contents cannot be compared: {facts.comparison.error}",
-                       "The seed user needs SELECT on the database there (site.yml --tags database).")
+                       "The seed user needs SELECT on the database there (run site.yml --tags database).")
     if not facts.here.read_only and facts.source.domain == facts.here.domain:
         raise _refusal(request, facts, "this node is its zone's writer: its rows are the truth, the other node's are not", "Repair the other node.")
 
@@ -309,7 +326,7 @@ def _remove_row(request, facts, row):
     if _rows_agree(facts) and _runs(row):
         return Plan()
     if facts.row_here is None:
-        raise _refusal(request, facts, "there is no such row here", "Look at the evidence again (repair.yml without a verb).")
+        raise _refusal(request, facts, "there is no such row here", EVIDENCE)
     if _rows_agree(facts):
         raise _refusal(request, facts, "the source has exactly the same row: not the row is wrong, but the position", "Use verb reseed_table.")
     hit = bool(_stopped_by(facts, 1062, request.table)) and facts.culprit == request.key
@@ -327,11 +344,11 @@ def _remove_row(request, facts, row):
 def _insert_row(request, facts, row):
     _check_reference(request, facts, row)
     if facts.row_there is None:
-        raise _refusal(request, facts, "the source does not have this row", "Look at the evidence again (repair.yml without a verb).")
+        raise _refusal(request, facts, "the source does not have this row", EVIDENCE)
     if _rows_agree(facts):
         if _runs(row):
             return Plan()
-        raise _refusal(request, facts, "the row is here, and equal to the source's; something else stopped the source", "Run without a verb for the evidence.")
+        raise _refusal(request, facts, "the row is here, and equal to the source's; something else stopped the source", EVIDENCE)
     if facts.row_here is not None:
         raise _refusal(request, facts, "a row with this key is here, with other contents", "Use verb reseed_table.")
     if not facts.comparison.proven and not _stopped_by(facts, 1032, request.table):
@@ -348,7 +365,7 @@ def _reseed_table(request, facts, row):
     if not wrong and _runs(row):
         return Plan()
     if not wrong and not any(named_in(one["sql_error"])[0] == request.table for one in map(replication.status_of, facts.here.rows)):
-        raise _refusal(request, facts, "the table equals the source's, and no source stopped at it", "Run without a verb for the evidence.")
+        raise _refusal(request, facts, "the table equals the source's, and no source stopped at it", EVIDENCE)
     _check_source_is_sound(request, facts)
     _check_binary_log(request, facts)
     return Plan((Change("table", f"{request.database}.{request.table}", "not the source's", f"the source's ({request.source})"),))
@@ -388,7 +405,7 @@ def _check_source_is_sound(request, facts):
     """What is copied from must itself be right: a source whose own replication stopped would spread its fault."""
     if facts.source.rows is None:
         raise _refusal(request, facts, "it cannot be seen whether the source's own replication is sound",
-                       "The seed user needs SLAVE MONITOR there (site.yml --tags database).")
+                       "The seed user needs SLAVE MONITOR there (run site.yml --tags database).")
     broken = [one["name"] for one in map(replication.status_of, facts.source.rows) if one["sql_errno"]]
     if broken and facts.source.read_only:
         raise _refusal(request, facts, f"the source's own replication stopped ({', '.join(broken)}), its rows may be wrong, too", "Repair the source first.")
@@ -419,10 +436,11 @@ def _check_binary_log(request, facts):
 def _check_replicas(request, facts):
     """A new binary log throws out everyone who pulls from here; the zone's own nodes are started again, others would have to be seeded."""
     known = {peer.server_id for peer in (facts.peers or {}).values() if not peer.error}
-    others = sorted(set(facts.here.replicas or ()) - known)
+    others = sorted(set(facts.here.replicas or ()) - known - set(request.moved_replicas or ()))
     if others:
         raise _refusal(request, facts, f"servers {', '.join(map(str, others))} (server_id) pull from this node and could not go on after its new binary log",
-                       "Let them pull from the other node first: put this front-end into standby (the federation address moves), or verb repoint there.")
+                       "Let them pull from the other node first: 'pcs node standby' for this front-end (the federation address moves; repair.yml does it where "
+                       "the cluster runs), or verb repoint there.")
 
 
 _PLANS = {"restart": _restart, "repoint": _repoint, "refilter": _refilter, "demote": _demote, "remove_row": _remove_row, "insert_row": _insert_row,
@@ -443,14 +461,18 @@ class Finding:
     key: str = ""
     hint: str = ""
     host: str = ""
+    port: int = 0
 
-    def as_dict(self, node):
+    def as_dict(self, node, inventory=()):
         return {"name": self.name, "source": self.source, "why": self.why, "verb": self.verb, "table": self.table, "key": self.key, "hint": self.hint,
-                "command": command(node, self.verb, self.source, self.table, self.key, self.host)}
+                "command": command(node, self.verb, self.source, self.table, self.key, self.host, self.port or "", inventory)}
 
 
-def findings(facts_of, expected=None):
-    """Return Findings of a server. facts_of: {source name: Facts of that source}; expected: {source name: tables of its filter}."""
+def findings(facts_of, expected=None, servers=None):
+    """Return Findings of a server.
+
+    facts_of: {source name: Facts of that source}; expected: {source name: tables of its filter}; servers: {source name: (host, port) to pull from}.
+    """
     found = []
     for name, facts in facts_of.items():
         row = facts.row(name)
@@ -461,9 +483,20 @@ def findings(facts_of, expected=None):
         if want is not None and replication.filter_of(row) != sorted(want):
             found.append(Finding("filter", name, f"its live filter lists {len(replication.filter_of(row))} tables, wanted {len(want)}", "refilter",
                                  hint="If it comes back after a restart, the configuration file is wrong: site.yml --tags database."))
+        wrong = list(_of_address(name, row, (servers or {}).get(name)))
+        if wrong:
+            found += wrong      # what it gets and what it lacks is judged once it pulls from the right server
+            continue
         found += _of_threads(name, row, facts)
         found += _of_contents(name, row, facts)
     return found
+
+
+def _of_address(name, row, server):
+    have = row["Master_Host"], int(row["Master_Port"])
+    if server and have != server:
+        yield Finding("elsewhere", name, f"it pulls from {have[0]}:{have[1]}, wanted {server[0]}:{server[1]}", "repoint", host=server[0],
+                      port=server[1] if server[1] != have[1] else 0)
 
 
 def _of_threads(name, row, facts):
@@ -481,11 +514,13 @@ def _of_threads(name, row, facts):
             verb, key, hint = "reseed_table", "", "The row equals the source's: the position is wrong, not the row."
     elif errno == 1032:
         missing = (facts.comparison.table(table) or contents.Table(table)).missing
-        key = missing[0] if len(missing) == 1 else ""
         if len(missing) > MANY or not missing:
             verb = "reseed_table"
-        elif not key:
-            hint = f"One of the rows {', '.join(missing)}; a row that was not it is taken out again."
+        elif len(missing) > 1:
+            hint = f"It is one of the rows {', '.join(missing)}; a row that was not it is taken out again."
+        for key in missing if verb == "insert_row" else ("",):
+            yield Finding("1032", name, why, verb, table, key, hint)
+        return
     elif verb == "reseed_node" and facts.source and not facts.source.error and facts.source.read_only and errno == 1236 and not gtid.beyond(
             facts.source.binlog_state, facts.here.binlog_state, facts.here.domain):
         verb = "demote"
@@ -518,13 +553,13 @@ def _of_contents(name, row, facts):
                           "" if verb else "Let it catch up, then look again.")
 
 
-def lines(node, found):
+def lines(node, found, inventory=()):
     """Return the findings as a table for people."""
     if not found:
         return [f"{node}: nothing to repair"]
     text = [f"{node}: {len(found)} finding{'s' if len(found) != 1 else ''}"]
     for one in found:
-        data = one.as_dict(node)
+        data = one.as_dict(node, inventory)
         text.append(f"  {data['name']:<12} source {data['source']}: {data['why']}")
         if data["hint"]:
             text.append(f"  {'':<12} {data['hint']}")

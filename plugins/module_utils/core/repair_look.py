@@ -158,8 +158,8 @@ class Look:
         return next(iter(server.rows(f"SELECT * FROM `{self.database}`.`{table}` WHERE {where}")), None)
 
 
-def report(servers, database, expected):
+def report(servers, database, expected, addresses=None):
     """Return Findings: everything that is wrong towards any source, and everything declared that is not there."""
     look = Look(servers, database, servers.here())
     names = list(dict.fromkeys([row["Connection_name"] for row in look.here.rows] + list(expected or ())))
-    return findings({name: look.facts(Request("", name, database=database)) for name in names}, expected)
+    return findings({name: look.facts(Request("", name, database=database)) for name in names}, expected, addresses)

@@ -15,6 +15,9 @@ from .repair import VERBS, Request, is_federation, parse_key, where_sql
 from .repair_look import LOOK, Look
 
 
+PULLING = "SELECT ID AS id FROM information_schema.PROCESSLIST WHERE COMMAND = 'Binlog Dump'"
+
+
 class Run:
     """One verb on one server. results gets what happened."""
 
@@ -232,6 +235,10 @@ class Run:
         self.server.do("RESET MASTER")
         self.server.do("SET GLOBAL gtid_binlog_state=%s", (position,))
         self.results["new_binary_log"] = True
+        # Who pulls from here would notice only at the next event. Ended, it comes again at once and says whether it can go on.
+        for thread in self.server.rows(PULLING):
+            with contextlib.suppress(CoreError):      # it may have ended by itself
+                self.server.do("KILL CONNECTION %s", (int(thread["id"]),))
 
     def _check_gap(self, facts, position):
         """On a zone's writer, whose binary log stays: the zone's other nodes must be past what is passed over here."""

@@ -531,20 +531,23 @@ def health(rows, variables, wanted, settings=None, targets=None, undeclared="red
 def _source_health(source, row, target):
     subject = f"source {source.name}"
     if row is None:
-        yield Verdict("red", subject, "is missing", "SHOW ALL SLAVES STATUS does not list it", "Run the role database or federation again.")
+        yield Verdict("red", subject, "is missing", "SHOW ALL SLAVES STATUS does not list it", "This creates it:", verb="site", source=source.name)
         return
     have, want = options_of(row), source.options()
     drift = [name for name in want if not _same(name, have[name], want[name])]
     if drift:
+        elsewhere = set(drift) <= {"host", "port"}
         yield Verdict("red", subject, "is set up differently", "; ".join(f"{name} is {have[name]!r}, wanted {want[name]!r}" for name in drift),
-                      "Run site.yml: it changes exactly these.")
+                      "Let it pull from the right server:" if elsewhere else "This changes exactly these:", verb="repoint" if elsewhere else "site",
+                      source=source.name)
     if source.do_tables is not None:
         live = filter_of(row)
         if live != sorted(source.do_tables):
             yield Verdict("red", subject, "does not have its table filter",
                           f"live: {', '.join(live) or 'none'}; wanted: {', '.join(sorted(source.do_tables)) or 'none'}",
-                          f"Put '{source.name}.replicate-do-table' lines with exactly this name in the configuration and restart MariaDB.",
-                          verb="site", source=source.name)
+                          f"The live filter is set by this; run site.yml as well, in case the '{source.name}.replicate-do-table' lines in the configuration "
+                          "file are wrong, too, which the next restart of MariaDB would bring back:",
+                          verb="refilter", source=source.name)
         else:
             yield Verdict("ok", subject, f"filter is live ({len(live)} tables)" if live else "replicates without a filter, as wanted")
     extra = other_filters(row)

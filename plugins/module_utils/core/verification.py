@@ -15,15 +15,15 @@ from .report import check
 OWN = {"frontend": ("addresses", "units"), "cluster": ("running", "nodes"), "replication": ("present",), "tables": ("present",)}
 
 
-def verify(topology, seen):
-    """Return the Checks of the whole federation, zones first."""
+def verify(topology, seen, inventory=()):
+    """Return the Checks of the whole federation, zones first. inventory: what ansible-playbook was given with -i, for the commands."""
     checks = []
     for zone in topology["zones"].values():
         checks += _zone(topology, zone, {node: seen.get(node) or {} for node in zone["nodes"]})
     for name, node in topology["nodes"].items():
-        checks += _replication(topology, node, _part(seen.get(name), "replication"), _why(seen.get(name), "replication"))
+        checks += _replication(topology, node, _part(seen.get(name), "replication"), _why(seen.get(name), "replication"), inventory)
     if topology["master_zone"]:
-        checks += _federation(topology, seen)
+        checks += _federation(topology, seen, inventory)
     return checks
 
 
@@ -139,7 +139,7 @@ def _writer(zone, seen, holder):
 
 # --- replication and the federation --------------------------------------------------------------------------------------------
 
-def _replication(topology, node, report, why="the front-end could not be asked"):
+def _replication(topology, node, report, why="the front-end could not be asked", inventory=()):
     target = node["name"]
     if report is None or not report.get("present"):
         yield check("replication", target, "its MariaDB can be asked", None, (report or {}).get("why_absent") or why,
@@ -155,14 +155,17 @@ def _replication(topology, node, report, why="the front-end could not be asked")
     settings = {"server_id": node["server_id"], "gtid_domain_id": node["gtid_domain_id"], "gtid_ignore_duplicates": node["gtid_ignore_duplicates"]}
     verdicts = replication.health(report["rows"], report["variables"], wanted, settings)
     raw = replication.by_name(report["rows"])
+    hosts = {source["name"]: (source["host"], source["port"]) for source in node["pair_sources"] + node["federation_sources"]}
     for verdict in verdicts:
         verb, table, key = repair.from_status(raw[verdict.source], not report["read_only"]) if verdict.source and not verdict.verb else (verdict.verb, "", "")
-        command = repair.command(target, verb, verdict.source, table, key, raw.get(verdict.source, {}).get("Master_Host", ""))
+        host, port = hosts.get(verdict.source, ("", ""))
+        same = str(raw.get(verdict.source, {}).get("Master_Port")) == str(port)
+        command = repair.command(target, verb, verdict.source, table, key, host, "" if same else port, inventory)
         yield check("replication", target, verdict.subject if verdict.level == "ok" else f"{verdict.subject} {verdict.what}", verdict.level == "ok",
                     verdict.why, f"{verdict.hint} {command}".strip())
 
 
-def _federation(topology, seen):
+def _federation(topology, seen, inventory):
     master = topology["zones"][topology["master_zone"]]
     for zone in topology["zones"].values():
         if zone["mode"] == "standalone":
@@ -175,12 +178,12 @@ def _federation(topology, seen):
                  if other["mode"] != "standalone" and known.get(other["id"]) != other["endpoint"]]
         yield check("federation", zone["name"], "knows every zone and its endpoint", not wrong, "; ".join(wrong), "Run site.yml with --tags federation.")
     tables = {node: _part(seen.get(node), "tables") for zone in topology["zones"].values() if zone["mode"] != "standalone" for node in zone["nodes"]}
-    yield from federated.checks(tables, master["nodes"], lambda node, wrong: _remedy(topology["nodes"][node], wrong))
+    yield from federated.checks(tables, master["nodes"], lambda node, wrong: _remedy(topology["nodes"][node], wrong, inventory))
 
 
-def _remedy(node, tables):
+def _remedy(node, tables, inventory=()):
     """The rows are named by repair.yml; seeding the tables again is always possible."""
     sources = list(node["federation_sources"]) + list(node["pair_sources"])
-    seeding = [repair.command(node["name"], "reseed_table", sources[0]["name"], table) for table in tables[:1]] if sources else []
-    return (f"'ansible-playbook repair.yml --limit {node['name']}' names the rows and the verb for each"
-            + "".join(f"; or seed it again: {one}" for one in seeding))
+    seeding = [repair.command(node["name"], "reseed_table", sources[0]["name"], table, inventory=inventory) for table in tables[:1]] if sources else []
+    evidence = repair.command(node["name"], "reseed_table", inventory=inventory)
+    return f"{evidence} names the rows and the command for each" + "".join(f"; or seed it again: {one}" for one in seeding)

@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Repair verbs: what each needs, when it refuses, what it plans; the table is the specification."""
+import json
+import re
+import shlex
+
 import pytest
 from ansible_collections.constellation.opennebula.plugins.module_utils.core import contents, gtid, repair, replication
 from ansible_collections.constellation.opennebula.plugins.module_utils.core.errors import CoreError
@@ -150,12 +154,28 @@ def test_verb_of_an_error(given, writer, expected):
     assert repair.from_status(given, writer) == expected
 
 
-def test_command_is_complete_or_says_what_to_fill_in():
+def test_command_can_be_pasted_as_it_is():
+    book = "ansible-playbook constellation.opennebula."
     assert repair.command("beta1", "remove_row", "zone0", "acl", "5") == (
-        "ansible-playbook repair.yml --limit beta1 -e repair_verb=remove_row -e repair_source=zone0 -e repair_table=acl -e repair_key=5")
-    assert repair.command("beta1", "insert_row", "zone0", "acl").endswith("-e repair_key=<key>")
-    assert repair.command("beta1", "site") == "ansible-playbook site.yml --tags database" and repair.command("beta1", "") == ""
+        book + "repair --limit beta1 -e repair_verb=remove_row -e repair_source=zone0 -e repair_table=acl -e repair_key=5")
+    assert repair.command("beta1", "site") == book + "site --tags database,federation" and repair.command("beta1", "") == ""
     assert repair.command("a", "reseed_node", "s", "acl").endswith("-e repair_source=s")
+    assert repair.command("a", "repoint", "s", host="10.0.0.1", port=3307).endswith("-e repair_host=10.0.0.1 -e repair_port=3307")
+    assert repair.command("a", "restart", "s", port=3307).endswith("-e repair_source=s")
+    assert repair.command("a", "restart", "s", inventory=["/etc/my hosts"]).startswith("ansible-playbook -i '/etc/my hosts' constellation.opennebula.repair --limit a ")
+
+
+@pytest.mark.parametrize("lacks", [{}, {"table": "acl"}, {"key": "5"}])
+def test_command_that_lacks_the_row_is_the_one_that_names_it(lacks):
+    assert repair.command("beta1", "insert_row", "zone0", **lacks) == "ansible-playbook constellation.opennebula.repair --limit beta1"
+
+
+@pytest.mark.parametrize("key", ["5", "vid=3,seq=0", "two words", "it's", '"', "$(reboot)", "a=b", "{}", "#"])
+def test_key_reaches_the_playbook_as_it_was_written(key):
+    words = shlex.split(repair.command("n", "remove_row", "zone0", "acl", key))
+    given = words[len(words) - words[::-1].index("-e"):][0]
+    assert (json.loads(given)["repair_key"] if given.startswith("{") else given) == (key if given.startswith("{") else f"repair_key={key}")
+    assert given.startswith("{") or not re.search(r"[ '\"#$]", given)
 
 
 def test_keys_become_conditions_without_quotes():
@@ -168,9 +188,9 @@ def test_keys_become_conditions_without_quotes():
         repair.parse_key("3", [])
 
 
-def found(*rows, expected=None, **more):
+def found(*rows, expected=None, servers=None, **more):
     given = facts(*rows, **more)
-    return {(one.name, one.verb, one.table, one.key) for one in repair.findings({one["Connection_name"]: given for one in rows}, expected)}
+    return {(one.name, one.verb, one.table, one.key) for one in repair.findings({one["Connection_name"]: given for one in rows}, expected, servers)}
 
 
 def test_findings_name_the_verb_that_the_evidence_supports():
@@ -180,6 +200,8 @@ def test_findings_name_the_verb_that_the_evidence_supports():
     assert found(row(), comparison=OPEN) == {("behind", "", "user_pool", "")}
     assert found(row(sql="No", sql_errno=1032, text=ABSENT), comparison=OPEN) == {("1032", "insert_row", "user_pool", "5")}
     assert found(row(sql="No", sql_errno=1032, text=ABSENT)) == {("1032", "reseed_table", "user_pool", "")}
+    several = contents.Comparison((contents.Table("user_pool", missing=("5", "6")),), proven=False)
+    assert found(row(sql="No", sql_errno=1032, text=ABSENT), comparison=several) == {("1032", "insert_row", "user_pool", key) for key in "56"}
     assert found(STOPPED, comparison=OPEN_EXTRA, row_here=ROW, row_there=OTHER, culprit="5") == {("1062", "remove_row", "user_pool", "5")}
     assert found(STOPPED, row_here=ROW, row_there=dict(ROW)) == {("1062", "reseed_table", "user_pool", "")}
     assert found(row(), expected={"zone0": ["opennebula.acl"]}) == {("filter", "refilter", "", "")}
@@ -222,3 +244,11 @@ def test_every_entry_of_the_catalogue_has_a_verb_unless_it_passes_by_itself():
 def test_newest_position_keeps_one_domain():
     assert gtid.newest("0-1-5,100-3-7", "0-1-9,100-4-8,7-7-7", keep=100) == "0-1-9,7-7-7,100-3-7"
     assert gtid.newest("0-1-10", "0-1-9") == "0-1-10" and gtid.newest("", "0-1-9") == "0-1-9"
+
+
+def test_source_that_pulls_from_elsewhere_is_pointed_back_before_anything_else_is_judged():
+    stopped = row(sql="No", sql_errno=1032, text=ABSENT)
+    assert found(stopped, servers={"zone0": ("10.9.9.9", 3306)}, comparison=OPEN) == {("elsewhere", "repoint", "", "")}
+    finding = repair.findings({"zone0": facts(row())}, servers={"zone0": ("10.9.9.9", 3307)})[0]
+    assert finding.as_dict("n")["command"].endswith("-e repair_source=zone0 -e repair_host=10.9.9.9 -e repair_port=3307")
+    assert found(row(), servers={"zone0": (row()["Master_Host"], int(row()["Master_Port"]))}) == set()

@@ -207,7 +207,7 @@ def test_red_lines_of_replication_name_the_command():
     reports["beta2"]["replication"]["rows"][1]["Last_SQL_Error"] = "on table opennebula.acl; Duplicate entry '7' for key 'PRIMARY'"
     other_row(reports)
     hints = [one.hint for one in report.bad(verification.verify(FACTS, reports)) if one.target == "beta2"]
-    command = "ansible-playbook repair.yml --limit beta2 -e repair_verb="
+    command = "ansible-playbook constellation.opennebula.repair --limit beta2 -e repair_verb="
     assert any(f"{command}remove_row -e repair_source=zone0 -e repair_table=acl -e repair_key=7" in hint for hint in hints)
     assert any(f"{command}reseed_table -e repair_source=zone0 -e repair_table=user_pool" in hint for hint in hints)
 
@@ -230,3 +230,20 @@ def test_every_reading_module_documents_what_makes_its_result_a_look(part):
     module = {"frontend": "frontend_info", "cluster": "cluster_info", "replication": "replication_info", "tables": "federated_tables_info"}[part]
     returned = (ROOT / f"plugins/modules/{module}.py").read_text(encoding="utf-8").split('RETURN = r"""', 1)[1].split('"""', 1)[0]
     assert all(f"\n{name}:\n" in returned for name in verification.OWN[part])
+
+
+def test_source_that_pulls_from_elsewhere_names_the_server_it_should_pull_from():
+    reports = seen()
+    rows = reports["beta2"]["replication"]
+    rows["rows"][1]["Master_Host"] = "10.9.9.9"
+    rows["sources"] = verification.replication.parse(rows["rows"])
+    hints = [one.hint for one in report.bad(verification.verify(FACTS, reports, ["/my/hosts"])) if one.target == "beta2"]
+    assert hints == ["Let it pull from the right server: ansible-playbook -i /my/hosts constellation.opennebula.repair --limit beta2 -e repair_verb=repoint "
+                     "-e repair_source=zone0 -e repair_host=10.90.1.101"]
+
+
+def test_lines_say_nothing_that_a_shell_would_not_take():
+    for broken in CASES:
+        reports = seen()
+        broken(reports)
+        assert not [one.hint for one in report.bad(verification.verify(FACTS, reports)) if "<" in one.hint]

@@ -121,7 +121,8 @@ class FakeCopy:
 
 
 def ensure(world, verb, check=False, **more):
-    params = dict({"verb": verb, "source": "zone0", "table": "", "key": "", "host": "", "port": 0, "do_tables": None, "database": "opennebula",
+    params = dict({"verb": verb, "source": "zone0", "table": "", "key": "", "host": "", "port": 0, "do_tables": None,
+                   "moved_replicas": [], "database": "opennebula",
                    "backup_dir": "/b", "wait_timeout_s": 2, "user": "seed", "password": SECRET}, **more)
     return database_repair.ensure(params, world, FakeCopy(), check)
 
@@ -202,7 +203,8 @@ def test_source_that_cannot_be_asked_leaves_everything_alone():
 
 
 def info(world, **more):
-    return database_repair_info.read(dict({"database": "opennebula", "node": "beta1", "sources": [{"name": "zone0", "do_tables": ["opennebula.acl"]}]}, **more),
+    return database_repair_info.read(dict({"database": "opennebula", "node": "beta1", "inventory": [],
+                                           "sources": [{"name": "zone0", "do_tables": ["opennebula.acl"]}]}, **more),
                                      world)
 
 
