@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import re
-import shlex
 from dataclasses import dataclass, replace
 
 from . import contents, gtid, replication
@@ -40,9 +39,11 @@ VERBS = {verb.name: verb for verb in (
     Verb("reseed_node", "replaces the whole database of a standby by its zone's writer's, with its position, and begins a new binary log", (), data=True),
     Verb("demote", "lets a writer follow its rebuilt peer again from its own position (MASTER_DEMOTE_TO_SLAVE)"),
 )}
+ON_TABLE = ("remove_row", "insert_row", "reseed_table")
 SITE = "site"      # not a verb of ours: the configuration or the accounts are wrong
 EVIDENCE = "Run the same playbook without repair_verb: it shows the evidence, and the command for each finding."
 MANY = 10          # differing rows above which a table is seeded again rather than mended row by row
+GUESSES = 3        # rows of which one is the missing one, above which trying them takes longer than seeding the table again
 
 
 @dataclass(frozen=True)
@@ -143,6 +144,12 @@ def authority(rows, database, table):
     return next(iter(filtered + [row["Connection_name"] for row in rows if not replication.filter_of(row)]), None)
 
 
+def source_for(rows, table, name):
+    """Return the source to name in a verb about a table: the one that has the truth about it, wherever the error showed."""
+    database = next((one.split(".", 1)[0] for row in rows for one in replication.filter_of(row) if one.endswith(f".{table}")), "")
+    return (authority(rows, database, table) if table else None) or name
+
+
 def tables_of(rows, source, database, existing):
     """Return the tables that a source has the truth about, of those that exist on either side and those that its filter lists."""
     row = replication.by_name(rows).get(source)
@@ -182,7 +189,7 @@ def command(node, verb, source="", table="", key="", host="", port="", inventory
     if not verb:
         return ""
     values = {"source": source, "table": table, "key": key, "host": host}
-    words = ["ansible-playbook", *(f"-i {shlex.quote(one)}" for one in inventory)]
+    words = ["ansible-playbook", *(f"-i {_quoted(one)}" for one in inventory)]
     if verb == SITE:
         return " ".join([*words, "constellation.opennebula.site --tags database,federation"])
     words += ["constellation.opennebula.repair", f"--limit {node}"]
@@ -193,11 +200,16 @@ def command(node, verb, source="", table="", key="", host="", port="", inventory
     return " ".join(words)
 
 
+def _quoted(word):
+    """Return a word as a shell takes it back."""
+    return word if re.fullmatch(r"[\w@%+=:,./-]+", word) else "'" + word.replace("'", "'\"'\"'") + "'"
+
+
 def _extra(name, value):
     """Ansible splits name=value at blanks and takes quotes away; JSON stays what it is."""
     if re.fullmatch(r"[\w.,:=+-]+", str(value)):
         return f"-e {name}={value}"
-    return f"-e {shlex.quote(json.dumps({name: str(value)}))}"
+    return f"-e {_quoted(json.dumps({name: str(value)}))}"
 
 
 # --- the plan of a verb ------------------------------------------------------------------------------------------------------
@@ -212,7 +224,7 @@ def plan(request, facts):
     if row is None:
         names = ", ".join(sorted(replication.by_name(facts.here.rows or ()))) or "none"
         raise _refusal(request, facts, f"this server has no source {request.source!r}, only: {names}", "Run site.yml: it creates what the topology wants.")
-    if request.table and request.verb in ("remove_row", "insert_row", "reseed_table"):
+    if request.table and request.verb in ON_TABLE:
         right = authority(facts.here.rows, request.database, request.table)
         if right != request.source:
             raise _refusal(request, facts, f"{request.source} is not the source of {request.table}, {right} is", f"Name the source {right}.")
@@ -508,27 +520,30 @@ def _of_threads(name, row, facts):
     verb, table, key = from_status(row, not facts.here.read_only)
     why = f"IO={shown['io']} SQL={shown['sql']}" + (f", {thread} error {errno}: {entry.cause} ({text.strip()})" if errno else ", no error")
     hint = entry.hint
+    source = source_for(facts.here.rows, table, name) if verb in ON_TABLE else name
+    if source != name and any(one["name"] == source and named_in(one["sql_error"])[0] == table for one in map(replication.status_of, facts.here.rows)):
+        return      # the same fault, which that source tells better; its repair starts this one, too
     if errno == 1062:
         key = facts.culprit or key
         if facts.row_here is not None and facts.row_here == facts.row_there:
             verb, key, hint = "reseed_table", "", "The row equals the source's: the position is wrong, not the row."
     elif errno == 1032:
         missing = (facts.comparison.table(table) or contents.Table(table)).missing
-        if len(missing) > MANY or not missing:
-            verb = "reseed_table"
+        if len(missing) > GUESSES or not missing:
+            verb, hint = "reseed_table", f"{len(missing) or 'No'} rows are missing; which one it waits for cannot be told."
         elif len(missing) > 1:
             hint = f"It is one of the rows {', '.join(missing)}; a row that was not it is taken out again."
         for key in missing if verb == "insert_row" else ("",):
-            yield Finding("1032", name, why, verb, table, key, hint)
+            yield Finding("1032", source, why, verb, table, key, hint)
         return
     elif verb == "reseed_node" and facts.source and not facts.source.error and facts.source.read_only and errno == 1236 and not gtid.beyond(
             facts.source.binlog_state, facts.here.binlog_state, facts.here.domain):
         verb = "demote"
     elif verb == "demote" and facts.source and gtid.beyond(facts.source.binlog_state, facts.here.binlog_state, facts.here.domain):
-        hint = f"Verb reseed_node on the other node first: it has events of its own ({facts.source.where})."
+        verb, hint = "", f"The other node ({facts.source.where}) has events of its own: verb reseed_node there, which also lets this one follow again."
     elif not errno and "No" not in (shown["io"], shown["sql"]):
         verb, hint = "", "It is connecting; look again."
-    yield Finding(str(errno) if errno else "stopped", name, why, verb, table, key, hint, row["Master_Host"])
+    yield Finding(str(errno) if errno else "stopped", source, why, verb, table, key, hint, row["Master_Host"])
 
 
 def _of_contents(name, row, facts):
@@ -558,10 +573,13 @@ def lines(node, found, inventory=()):
     if not found:
         return [f"{node}: nothing to repair"]
     text = [f"{node}: {len(found)} finding{'s' if len(found) != 1 else ''}"]
+    told = None
     for one in found:
         data = one.as_dict(node, inventory)
-        text.append(f"  {data['name']:<12} source {data['source']}: {data['why']}")
-        if data["hint"]:
-            text.append(f"  {'':<12} {data['hint']}")
+        if (one.name, one.source, one.why, one.hint) != told:
+            text.append(f"  {data['name']:<12} source {data['source']}: {data['why']}")
+            if data["hint"]:
+                text.append(f"  {'':<12} {data['hint']}")
+        told = one.name, one.source, one.why, one.hint
         text.append(f"  {'':<12} → " + (data["command"] or "nothing to do here"))
     return text

@@ -160,7 +160,8 @@ def _replication(topology, node, report, why="the front-end could not be asked",
         verb, table, key = repair.from_status(raw[verdict.source], not report["read_only"]) if verdict.source and not verdict.verb else (verdict.verb, "", "")
         host, port = hosts.get(verdict.source, ("", ""))
         same = str(raw.get(verdict.source, {}).get("Master_Port")) == str(port)
-        command = repair.command(target, verb, verdict.source, table, key, host, "" if same else port, inventory)
+        source = repair.source_for(report["rows"], table, verdict.source) if verb in repair.ON_TABLE else verdict.source
+        command = repair.command(target, verb, source, table, key, host, "" if same else port, inventory)
         yield check("replication", target, verdict.subject if verdict.level == "ok" else f"{verdict.subject} {verdict.what}", verdict.level == "ok",
                     verdict.why, f"{verdict.hint} {command}".strip())
 

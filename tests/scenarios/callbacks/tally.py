@@ -35,7 +35,8 @@ class CallbackModule(CallbackBase):
     def _ended(self, status, result, **more):
         # a loop's items each end too; the task's own result carries the sum, so only that is written
         self._write(event="result", status=status, host=result._host.get_name(), task=result._task.get_name(), uuid=str(result._task._uuid),
-                    changed=bool(result._result.get("changed")), changes=result._result.get("changes") or [], **more)
+                    changed=bool(result._result.get("changed")), changes=result._result.get("changes") or [],
+                    said=result._result.get("msg") or "", **more)
 
     def v2_playbook_on_task_start(self, task, is_conditional):
         self._write(event="task", task=task.get_name(), uuid=str(task._uuid))

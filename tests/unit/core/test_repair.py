@@ -162,7 +162,7 @@ def test_command_can_be_pasted_as_it_is():
     assert repair.command("a", "reseed_node", "s", "acl").endswith("-e repair_source=s")
     assert repair.command("a", "repoint", "s", host="10.0.0.1", port=3307).endswith("-e repair_host=10.0.0.1 -e repair_port=3307")
     assert repair.command("a", "restart", "s", port=3307).endswith("-e repair_source=s")
-    assert repair.command("a", "restart", "s", inventory=["/etc/my hosts"]).startswith("ansible-playbook -i '/etc/my hosts' constellation.opennebula.repair --limit a ")
+    assert repair.command("a", "restart", "s", inventory=["/my hosts"]).startswith("ansible-playbook -i '/my hosts' constellation.opennebula.repair --limit a ")
 
 
 @pytest.mark.parametrize("lacks", [{}, {"table": "acl"}, {"key": "5"}])
@@ -252,3 +252,22 @@ def test_source_that_pulls_from_elsewhere_is_pointed_back_before_anything_else_i
     finding = repair.findings({"zone0": facts(row())}, servers={"zone0": ("10.9.9.9", 3307)})[0]
     assert finding.as_dict("n")["command"].endswith("-e repair_source=zone0 -e repair_host=10.9.9.9 -e repair_port=3307")
     assert found(row(), servers={"zone0": (row()["Master_Host"], int(row()["Master_Port"]))}) == set()
+
+
+def test_error_on_the_pair_s_channel_names_the_source_that_has_the_truth():
+    pair = row("zone100-master", sql="No", sql_errno=1062, text=DUPLICATE, tables="")
+    given = facts(row(), pair, row_here=ROW, row_there=OTHER, culprit="5", comparison=OPEN_EXTRA)
+    assert {one.source for one in repair.findings({"zone100-master": given})} == {"zone0"}
+    both = facts(STOPPED, pair, row_here=ROW, row_there=OTHER, culprit="5", comparison=OPEN_EXTRA)
+    assert [(one.source, one.verb) for one in repair.findings({"zone0": both, "zone100-master": both})] == [("zone0", "remove_row")], "one fault, told once"
+    assert repair.source_for([row(), pair], "vm_pool", "zone100-master") == "zone100-master" == repair.source_for([row(), pair], "", "zone100-master")
+
+
+def test_several_candidates_are_told_once_with_a_command_each_and_many_are_seeded():
+    def missing(*keys):
+        return {"comparison": contents.Comparison((contents.Table("user_pool", missing=keys),))}
+
+    stopped = row(sql="No", sql_errno=1032, text=ABSENT)
+    lines = repair.lines("n", repair.findings({"zone0": facts(stopped, **missing("5", "6"))})[:2])
+    assert [line.split()[0] for line in lines] == ["n:", "1032", "It", "→", "→"] and lines[-1].endswith("repair_key=6")
+    assert ("1032", "reseed_table", "user_pool", "") in found(stopped, **missing("5", "6", "7", "8"))
