@@ -9,7 +9,8 @@
 1. exact verification of 2×2 nodes while writes go on: time, and the longest stall of a write against as long without verification
 2. seeding all federated tables against a bare dump | load pipe of the same tables into the same server
 3. an idempotent source against one SHOW ALL SLAVES STATUS
-4. a slave zone seeded while the master zone takes 500 writes a second: equal afterwards?
+4. the writer resource: start and stop of mariadb-writer, idle and with a backlog to apply, against a bare SET GLOBAL read_only
+5. a slave zone seeded while the master zone takes 500 writes a second: equal afterwards?
 
 Only ratios of one run mean anything: the machine is shared. Writes build/benchmarks/mariadb.json, too.
 """
@@ -30,8 +31,8 @@ import run  # noqa: E402
 import oracle  # noqa: E402
 import seeding  # noqa: E402
 import servers  # noqa: E402
+import verdict  # noqa: E402
 
-from ansible_collections.constellation.opennebula.plugins.module_utils.adapters import mariadb  # noqa: E402
 from ansible_collections.constellation.opennebula.plugins.module_utils.core import federated  # noqa: E402
 from ansible_collections.constellation.opennebula.plugins.modules import federated_tables_info  # noqa: E402
 
@@ -40,6 +41,9 @@ FILL = {
     "db_versioning": "INSERT INTO db_versioning SELECT seq, '5.0.2', seq, REPEAT('c', 100), 0 FROM seq_1_to_{rows}"}
 POOL = "INSERT INTO {table} (oid, name, body, uid, gid) " \
        "SELECT seq + 100, CONCAT('{table} of ', seq), REPEAT(CHAR(65 + seq % 26), 200), 0, 0 FROM seq_1_to_{rows}"
+
+PARTS = ["source", "writer", "exact", "seed", "under-load"]
+WRITTEN = [("vm_pool", 50), ("vdc_pool", 50), ("vdc_pool", 500)]
 
 
 def load():
@@ -57,33 +61,35 @@ def fill(layout, rows):
         list(pool.map(on, layout.nodes.values()))
 
 
-def report(layout, node):
-    return dict(federated_tables_info.read({"database": "opennebula", "tables": None}, layout.server(node, mariadb.Snapshot)), node=node.name)
-
-
 def verification(one):
-    """Read all nodes at once, as verify.yml does, round after round until every table is judged; return (seconds, rounds, summary)."""
-    begun, rounds, reports = time.monotonic(), 0, []
+    """All nodes compare at once, as in verify.yml; return (seconds, rounds, verdict), the verdict "equal", "different" or "unknown"."""
+    begun, rounds = time.monotonic(), 0
     while True:
         rounds += 1
         with concurrent.futures.ThreadPoolExecutor(4) as pool:
-            reports += pool.map(lambda node: report(one.layout, node), one.layout.nodes.values())
-        summary = federated.summary(federated.compare(reports))
-        if summary != "retry" or rounds == 10:
-            return time.monotonic() - begun, rounds, summary
+            found = [report["comparison"]["equal"] for report in pool.map(lambda node: compare(one.layout, node), one.layout.nodes.values())]
+        verdict_now = "different" if False in found else "unknown" if None in found else "equal"
+        if verdict_now != "unknown" or rounds == 10:
+            return time.monotonic() - begun, rounds, verdict_now
 
 
-def exact(one, rows, written="vm_pool"):
-    """written: the table that gets 50 rows a second meanwhile; one that is not federated, as nearly all of OpenNebula's writes."""
-    with seeding.Load(one.layout.nodes["alpha1"], 50, threads=1, table=written) as writing:
+def compare(layout, node):
+    return federated_tables_info.read(verdict.comparing(layout, node), layout.servers(node))
+
+
+def exact(one, rows, rate, written="vm_pool", first=0):
+    """written: the table that gets the rows meanwhile; one that is not federated, as nearly all of OpenNebula's writes, or a federated one."""
+    with seeding.Load(one.layout.nodes["alpha1"], rate, threads=max(1, rate // 25), table=written, first=first) as writing:
         time.sleep(0.5)
         writing.longest_s = 0.0
-        seconds, rounds, summary = verification(one)
-        stall, writing.longest_s = writing.longest_s, 0.0
+        before, begun = len(writing.acked), time.monotonic()
+        seconds, rounds, verdict_now = verification(one)
+        stall, reached = writing.longest_s, (len(writing.acked) - before) / (time.monotonic() - begun)
+        writing.longest_s = 0.0
         time.sleep(max(1.0, min(seconds, 10)))
         usual = writing.longest_s
-    return {"rows a table": rows, "written": written, "s": round(seconds, 2), "rounds": rounds, "verdict": summary, "longest write ms": round(stall * 1000),
-            "the same without verification ms": round(usual * 1000), "load": load()}
+    return {"rows a table": rows, "written": written, "asked writes/s": rate, "writes/s": round(reached), "s": round(seconds, 2), "rounds": rounds,
+            "verdict": verdict_now, "longest write ms": round(stall * 1000), "the same without verification ms": round(usual * 1000), "load": load()}
 
 
 def seed(one):
@@ -126,15 +132,53 @@ def source(one):
             "load": load()}
 
 
-def under_load(rate=500):
+def writer(one):
+    """Seconds of the resource's own actions, which pacemaker adds to a failover, and of a bare change of read_only through the same client."""
+    node, cluster = one.layout.nodes["alpha1"], one.cluster
+
+    def timed(what):
+        begun = time.monotonic()
+        what()
+        return time.monotonic() - begun
+
+    def bare(value):
+        subprocess.run(["mariadb", "--no-defaults", f"--socket={node.socket}", "-e", f"SET GLOBAL read_only={value}"], check=True)
+
+    def backlog(size=2000):
+        """The standby has received but not applied: its SQL thread is held while the writer goes on."""
+        standby = one.layout.nodes["alpha2"]
+        standby.rows("STOP SLAVE 'zone0-master' SQL_THREAD")
+        node.rows(f"FOR one IN 1..{size} DO REPLACE INTO vm_pool (oid, name, body) VALUES (one, UUID(), REPEAT('x', 200)); END FOR", "opennebula")
+        cluster.demote("alpha1")
+        return standby
+
+    result = {"stop s": [], "start, idle s": [], "read_only=1 s": [], "read_only=0 s": []}
+    for _ in range(5):
+        result["stop s"].append(timed(lambda: cluster.demote("alpha1")))
+        result["start, idle s"].append(timed(lambda: cluster.promote("alpha1")))
+        result["read_only=1 s"].append(timed(lambda: bare(1)))
+        result["read_only=0 s"].append(timed(lambda: bare(0)))
+    result = {name: round(statistics.median(seconds), 3) for name, seconds in result.items()}
+    standby = backlog()
+    # what of it is applying, which nobody can leave out
+    standby.rows("START SLAVE 'zone0-master' SQL_THREAD")
+    goal = node.value("SELECT @@GLOBAL.gtid_binlog_pos")
+    result["applying 2,000 transactions alone s"] = round(timed(lambda: standby.value(f"SELECT MASTER_GTID_WAIT('{goal}', 60)")), 3)
+    cluster.promote("alpha1")
+    backlog()
+    result["start on the standby with 2,000 transactions to apply s"] = round(timed(lambda: cluster.promote("alpha2")), 3)
+    return dict(result, load=load())
+
+
+def under_load(rate=500, threads=20):
     with run.Run("standby", 1, 0, log=open(os.devnull, "w", encoding="utf-8")) as one:
         one.layout.begin(one.cluster)
-        done, took = seeding.seed_under_load(one.layout, rate, before_s=2, after_s=2)
+        done, took = seeding.seed_under_load(one.layout, rate, before_s=2, after_s=2, threads=threads)
         nodes = one.layout.nodes.values()
         servers.until(lambda: one.cluster.attend() or not any(done.missing(node) for node in nodes), 60)
         contents = [oracle.content(node.socket) for node in nodes]
         equal = all(len({found[table]["digest"] for found in contents}) == 1 for table in oracle.FEDERATED)
-        return {"asked writes/s": rate, "writes/s": round(done.rate), "acked": len(done.acked), "errors": len(done.errors),
+        return {"asked writes/s": rate, "writers": threads, "writes/s": round(done.rate), "acked": len(done.acked), "errors": len(done.errors),
                 "seeding s": [round(one_took, 2) for one_took in took.values()], "longest write ms": round(done.longest_s * 1000),
                 "missing on the worst node": max(len(done.missing(node)) for node in nodes), "equal": equal, "load": load()}
 
@@ -142,26 +186,31 @@ def under_load(rate=500):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rows", type=int, nargs="+", default=[10, 100000])
+    parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS)
+    parser.add_argument("--threads", type=int, default=20, help="writers of the part under-load")
     arguments = parser.parse_args()
     servers.SIZES[0] = "--innodb-buffer-pool-size=512M"
-    numbers = {"exact verification": []}
-    quiet = open(os.devnull, "w", encoding="utf-8")
-    with run.Run("standby", 1, 0, log=quiet) as one:
-        one.layout.converge(one.cluster)
-        numbers["idempotent source"] = source(one)
-        print("idempotent source:", numbers["idempotent source"], flush=True)
-    for rows in arguments.rows:
+    numbers, quiet = {}, open(os.devnull, "w", encoding="utf-8")
+
+    def show(name, found):
+        numbers.setdefault(name, []).append(found)
+        print(f"{name}:", found, flush=True)
+
+    for part in ("source", "writer"):
+        if part in arguments.only:
+            with run.Run("standby", 1, 0, log=quiet) as one:
+                one.layout.converge(one.cluster)
+                show(part, {"source": source, "writer": writer}[part](one))
+    for rows in arguments.rows if {"exact", "seed"} & set(arguments.only) else ():
         with run.Run("standby", 1, 0, log=quiet) as one:
             one.layout.converge(one.cluster)
             fill(one.layout, rows)
-            for written in ("vm_pool", "vdc_pool") if rows == min(arguments.rows) else ("vm_pool",):
-                numbers["exact verification"].append(exact(one, rows, written))
-                print("exact verification of 2×2 nodes, 8 tables:", numbers["exact verification"][-1], flush=True)
-            if rows == max(arguments.rows):
-                numbers["seeding"] = seed(one)
-                print("seeding:", numbers["seeding"], flush=True)
-    numbers["seeding under writes"] = under_load()
-    print("seeding under writes:", numbers["seeding under writes"], flush=True)
+            for number, (written, rate) in enumerate(WRITTEN if "exact" in arguments.only else ()):
+                show("exact", exact(one, rows, rate, written, number * 1_000_000))
+            if rows == max(arguments.rows) and "seed" in arguments.only:
+                show("seed", seed(one))
+    if "under-load" in arguments.only:
+        show("under-load", under_load(threads=arguments.threads))
     out = ROOT / "build/benchmarks"
     out.mkdir(parents=True, exist_ok=True)
     (out / "mariadb.json").write_text(json.dumps(numbers, indent=1))

@@ -102,6 +102,11 @@ class Layout:
     def server(node, kind=mariadb.Server):
         return kind({"login_unix_socket": node.socket})
 
+    @staticmethod
+    def servers(node):
+        return mariadb.Servers({"login_unix_socket": node.socket, "user": "opennebula_seed", "password": PASSWORD["opennebula_replication_password"],
+                                "connect_timeout_s": 5})
+
     def access(self, node):
         users = [dict({"unix_socket": False, "require_tls": False, "exclusive": False, "state": "present", "hosts": ["localhost"], "privileges": {}}, **user)
                  for user in node.role["__database_accounts"]]

@@ -11,8 +11,8 @@ import pymysql
 class Load:
     """Threads that insert rows of their own, ``rate`` a second together; every acknowledged one is on record, and the longest a write took."""
 
-    def __init__(self, node, rate, threads=20, table="user_pool"):
-        self.node, self.pause_s, self.table = node, threads / rate, table
+    def __init__(self, node, rate, threads=20, table="user_pool", first=0):
+        self.node, self.pause_s, self.table, self.first = node, threads / rate, table, first
         self.stop, self.acked, self.errors, self.longest_s, self.begun, self.seconds = threading.Event(), {}, [], 0.0, time.monotonic(), 0.0
         self.threads = [threading.Thread(target=self.work, args=(number,), daemon=True) for number in range(threads)]
 
@@ -20,7 +20,7 @@ class Load:
         try:
             with pymysql.connect(unix_socket=self.node.socket, user="oneadmin", password="CANARY-oneadmin", database="opennebula",
                                  autocommit=True) as connection, connection.cursor() as cursor:
-                oid, due = 10_000_000 * (number + 1), time.monotonic()
+                oid, due = 10_000_000 * (number + 1) + self.first, time.monotonic()
                 while not self.stop.is_set():
                     begun = time.monotonic()
                     cursor.execute(f"INSERT INTO {self.table} (oid, name, body) VALUES (%s, %s, %s)", (oid, f"load {oid}", f"token {oid}"))
@@ -53,10 +53,10 @@ class Load:
         return [oid for oid, body in self.acked.items() if have.get(oid) != body]
 
 
-def seed_under_load(layout, rate, before_s=1.0, after_s=1.0, nodes=("beta1", "beta2")):
+def seed_under_load(layout, rate, before_s=1.0, after_s=1.0, nodes=("beta1", "beta2"), threads=20):
     """Seed the slave zone's nodes, start their channels, all under load; return (load, seconds of each seeding)."""
     took = {}
-    with Load(layout.nodes["alpha1"], rate) as load:
+    with Load(layout.nodes["alpha1"], rate, threads) as load:
         time.sleep(before_s)
         for name in nodes:
             begun = time.monotonic()

@@ -2,7 +2,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What the collection's own verification says of the servers: core.verification on what the reading modules read."""
-from ansible_collections.constellation.opennebula.plugins.module_utils.adapters import mariadb
 from ansible_collections.constellation.opennebula.plugins.module_utils.core import report, verification
 from ansible_collections.constellation.opennebula.plugins.module_utils.core.errors import CoreError
 from ansible_collections.constellation.opennebula.plugins.modules import federated_tables_info, replication_info
@@ -15,13 +14,20 @@ def read(layout, node, tables=True):
     seen = {}
     questions = {"replication": lambda: replication_info.read({"names": None, "wait_gtid_pos": None, "wait_timeout_s": 1}, layout.server(node))}
     if tables:
-        questions["tables"] = lambda: federated_tables_info.read({"database": "opennebula", "tables": None}, layout.server(node, mariadb.Snapshot))
+        questions["tables"] = lambda: federated_tables_info.read(comparing(layout, node), layout.servers(node))
     for part, ask in questions.items():
         try:
             seen[part] = ask()
         except CoreError as error:
             seen[part] = {"failed": True, "msg": str(error)}
     return seen
+
+
+def comparing(layout, node):
+    """Return what verify.yml gives the module: with a domain for each server (guide) there is nothing to compare at."""
+    masters = [address for address in layout.topology["zones"]["alpha"]["addresses"].values() if address != node.address]
+    return {"database": "opennebula", "tables": None, "masters": masters if layout.name == "standby" else None, "master_port": layout.ports[node.name],
+            "domain": 0, "wait_timeout_s": 10}
 
 
 def checks(layout, cluster):

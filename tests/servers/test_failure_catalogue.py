@@ -18,7 +18,7 @@ from ansible_collections.constellation.opennebula.plugins.module_utils.adapters 
 from ansible_collections.constellation.opennebula.plugins.module_utils.core import federated, replication, topology, verification  # noqa: E402
 from ansible_collections.constellation.opennebula.plugins.module_utils.core.errors import CoreError  # noqa: E402
 from ansible_collections.constellation.opennebula.plugins.modules import (  # noqa: E402
-    database_access, database_repair, database_repair_info, federated_tables_info, replication_info)
+    database_access, database_repair, database_repair_info, replication_info)
 
 _spec = importlib.util.spec_from_file_location("mariadb_servers", pathlib.Path(__file__).with_name("test_mariadb_servers.py"))
 base = importlib.util.module_from_spec(_spec)
@@ -66,7 +66,7 @@ def access(node):
         return {"name": name, "hosts": ["127.0.0.1"], "password": SECRET, "privileges": privileges, "require_tls": False, "exclusive": False,
                 "state": "present"}
 
-    users = [user("repl", {"*.*": ["REPLICATION REPLICA"]}), user("seed", {"*.*": ["SLAVE MONITOR"], "opennebula.*": ["SELECT"]})]
+    users = [user("repl", {"*.*": ["REPLICATION REPLICA"]}), user("seed", {"*.*": ["SLAVE MONITOR", "BINLOG MONITOR"], "opennebula.*": ["SELECT"]})]
     return database_access.ensure({"databases": ["opennebula"], "charset": "utf8mb4", "users": users}, node.server(), False)
 
 
@@ -95,10 +95,16 @@ def red(zones, *names):
     for name in names or zones:
         report = replication_info.read({"names": None, "wait_gtid_pos": None, "wait_timeout_s": 1}, zones[name].server())
         checks += [one for one in verification._replication(found, found["nodes"][name], report) if "variable" not in one.what]
-    reports = {name: federated_tables_info.read({"database": "opennebula", "tables": None}, node.server(mariadb.Snapshot)) for name, node in zones.items()}
-    contents = federated.checks(reports, ["alpha1", "alpha2"], lambda node, wrong: verification._remedy(found["nodes"][node], wrong))
+    contents = federated.checks({name: contents_of(zones, name) for name in zones}, lambda node, wrong: verification._remedy(found["nodes"][node], wrong))
     checks += [one for one in contents if one.target in (names or zones)]
     return [f"{one.target} {one.what}: {one.why} → {one.hint}" for one in checks if one.status != "green"]
+
+
+def contents_of(zones, name):
+    try:
+        return base.report(zones, name)
+    except CoreError:
+        return None
 
 
 def info(zones, name):

@@ -3,6 +3,7 @@
 
 Skipped where mariadbd is not installed. About 15 s. ``pytest --import-mode=importlib tests/servers``
 """
+import contextlib
 import os
 import pathlib
 import shutil
@@ -10,6 +11,7 @@ import signal
 import socket
 import subprocess
 import tempfile
+import threading
 import time
 
 import pytest
@@ -115,7 +117,7 @@ def access(node):
         return {"name": name, "hosts": ["127.0.0.1"], "password": SECRET, "privileges": privileges, "require_tls": False, "exclusive": False,
                 "state": "present"}
 
-    users = [user("repl", {"*.*": ["REPLICATION REPLICA"]}), user("seed", {"opennebula.*": ["SELECT"]})]
+    users = [user("repl", {"*.*": ["REPLICATION REPLICA"]}), user("seed", {"*.*": ["BINLOG MONITOR"], "opennebula.*": ["SELECT"]})]
     return database_access.ensure({"databases": ["opennebula"], "charset": "utf8mb4", "users": users}, node.server(), False)
 
 
@@ -137,13 +139,25 @@ def seed(zones, node, **more):
     return federated_tables.ensure(dict(params, **more), zones[node].server(), [master], mariadb.Copy(60), False)
 
 
-def reports(zones):
-    return [dict(federated_tables_info.read({"database": "opennebula", "tables": None}, node.server(mariadb.Snapshot)), node=name) for name,
-            node in zones.items()]
+def report(zones, node, **more):
+    servers = mariadb.Servers({"login_unix_socket": str(zones[node].folder / "s.sock"), "user": "seed", "password": SECRET, "connect_timeout_s": 5})
+    params = {"database": "opennebula", "tables": None, "masters": ["127.0.0.1"], "domain": 0, "wait_timeout_s": 10,
+              "master_port": zones["alpha2" if node == "alpha1" else "alpha1"].port}
+    return federated_tables_info.read(dict(params, **more), servers)
+
+
+def differing(zones):
+    """Return what differs, {node: {table: keys}}; None for a node that could not compare."""
+    found = {}
+    for node in zones:
+        comparison = report(zones, node)["comparison"]
+        found[node] = {one["table"]: one["missing_here"] + one["only_here"] + one["differing"] for one in comparison["tables"]}
+        found[node] = None if comparison["equal"] is None else found[node]
+    return found
 
 
 def equal(zones):
-    return federated.summary(federated.compare(reports(zones))) == "equal"
+    return all(found == {} for found in differing(zones).values())
 
 
 def write(zones, *statements):
@@ -179,11 +193,64 @@ def test_two_zones_converge_and_stay_silent(zones):
 
 def test_one_wrong_value_is_found_though_the_counts_agree(zones):
     zones["beta2"].rows("SET STATEMENT sql_log_bin=0 FOR UPDATE opennebula.user_pool SET body='' WHERE oid=0")      # NULL → ''
-    until(lambda: federated.summary(federated.compare(reports(zones))) == "different", 20)
-    wrong = [(one.node, one.table) for one in federated.compare(reports(zones)) if one.verdict == "different"]
-    assert wrong == [("beta2", "user_pool")]
+    assert differing(zones) == {"alpha1": {}, "alpha2": {}, "beta1": {}, "beta2": {"user_pool": ["0"]}}
     assert seed(zones, "beta2", force=True).as_result()["backup_file"]
     until(lambda: equal(zones), 20)
+
+
+@contextlib.contextmanager
+def writing(zones, rate=200, threads=4):
+    """Change rows of a federated table and change them back, all the time."""
+    done, counts = threading.Event(), [0] * threads
+
+    def write_on(number):
+        with pymysql.connect(unix_socket=str(zones["alpha1"].folder / "s.sock"), user="root", database="opennebula", autocommit=True) as connection:
+            with connection.cursor() as cursor:
+                while not done.is_set():
+                    cursor.execute("REPLACE INTO user_pool VALUES (%s, %s, %s)", (1000 + number, f"writer {number}", counts[number] % 2))
+                    counts[number] += 1
+                    time.sleep(threads / rate)
+
+    running = [threading.Thread(target=write_on, args=(number,)) for number in range(threads)]
+    for thread in running:
+        thread.start()
+    try:
+        yield counts
+    finally:
+        done.set()
+        for thread in running:
+            thread.join()
+
+
+def test_equality_is_proven_while_a_federated_table_is_written_to(zones):
+    with writing(zones) as counts:
+        until(lambda: sum(counts) > 50, 20)
+        for dummy in range(5):
+            before = sum(counts)
+            assert differing(zones) == {node: {} for node in zones}
+            assert sum(counts) > before + 3, "nothing was written meanwhile"
+        zones["beta2"].rows("SET STATEMENT sql_log_bin=0 FOR UPDATE opennebula.user_pool SET body='altered' WHERE oid=0")
+        zones["alpha2"].rows("SET STATEMENT sql_log_bin=0 FOR INSERT INTO opennebula.acl VALUES (77, 'errant', NULL)")
+        assert differing(zones) == {"alpha1": {}, "alpha2": {"acl": ["77"]}, "beta1": {}, "beta2": {"user_pool": ["0"]}}
+        zones["beta2"].rows("SET STATEMENT sql_log_bin=0 FOR UPDATE opennebula.user_pool SET body=NULL WHERE oid=0")
+        zones["alpha2"].rows("SET STATEMENT sql_log_bin=0 FOR DELETE FROM opennebula.acl WHERE oid=77")
+        assert equal(zones)
+
+
+def test_a_server_that_lags_is_not_different(zones):
+    with writing(zones) as counts:
+        zones["beta1"].rows("STOP ALL SLAVES")
+        before = sum(counts)
+        until(lambda: sum(counts) > before + 50, 20)
+        comparison = report(zones, "beta1")["comparison"]
+        assert comparison["equal"] is None and comparison["tables"] == [] and "stands still at sequence" in comparison["why"]
+        later = threading.Timer(1.0, lambda: zones["beta1"].rows("START ALL SLAVES"))
+        later.start()
+        comparison = report(zones, "beta1", wait_timeout_s=40)["comparison"]
+        later.join()
+        assert comparison["equal"], comparison
+    states = {(row["Slave_IO_Running"], row["Slave_SQL_Running"]) for node in zones.values() for row in node.server().slaves()}
+    assert states == {("Yes", "Yes")}, "nothing is stopped for it"
 
 
 def test_killed_slave_zone_node_comes_back_by_stop_and_start(zones):

@@ -8,6 +8,7 @@ May import: core/errors.py, PyMySQL. Read first: Server.
 """
 from __future__ import annotations
 
+import concurrent.futures
 import contextlib
 import os
 import shutil
@@ -29,6 +30,7 @@ except ImportError:
 
 SOCKETS = ("/run/mysqld/mysqld.sock", "/var/lib/mysql/mysql.sock", "/var/run/mysqld/mysqld.sock", "/tmp/mysql.sock")
 NOBODY_THERE = (2002, 2003, 2005)      # client errors: no socket, connection refused, unknown host
+ANSWER_S = 600      # longest wait for an answer over TCP; checksums of large tables take a while
 NO_ENTRY = (1044, 1045, 1130, 1698)    # access denied, host not allowed, unix_socket only
 SPEC = {
     "login_unix_socket": {"type": "path"},
@@ -118,7 +120,8 @@ class Server:
         if pymysql is None:
             raise NotThere("cannot speak to MariaDB", "this host", "the Python library PyMySQL is not installed",
                            "Install python3-pymysql (Debian, Ubuntu) or python3-PyMySQL (EL); the role database does.", traceback=PYMYSQL_PROBLEM)
-        address = {"host": self.host, "port": self.port} if self.host else {"unix_socket": self.socket}
+        # a link that is cut without a word must not hold us for ever
+        address = {"host": self.host, "port": self.port, "read_timeout": ANSWER_S} if self.host else {"unix_socket": self.socket}
         try:
             return pymysql.connect(user=self.user, password=self.password, charset="utf8mb4", autocommit=True, connect_timeout=self.timeout_s,
                                    cursorclass=pymysql.cursors.DictCursor, **address)
@@ -226,9 +229,14 @@ class Snapshot(Server):
     """The same server, read as of one moment: one transaction with a consistent snapshot, over InnoDB and the binary log."""
 
     def __enter__(self):
-        self._execute("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ", ())
-        self._execute("START TRANSACTION WITH CONSISTENT SNAPSHOT", ())
+        self.renew()
         return self
+
+    def renew(self):
+        """Read as of now; the moment before is given up."""
+        if self._connection is None:
+            self._execute("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ", ())
+        self._execute("START TRANSACTION WITH CONSISTENT SNAPSHOT", ())
 
     def __exit__(self, *nothing):
         with contextlib.suppress(CoreError):
@@ -248,6 +256,12 @@ class Servers:
     def at(self, host, port, kind=Server):
         return kind({"login_host": host, "login_port": port, "login_user": self.params["user"], "login_password": self.params["password"],
                      "connect_timeout_s": self.params["connect_timeout_s"]})
+
+    @staticmethod
+    def together(*calls):
+        """Return what the calls return; they run at once, so each needs a connection of its own."""
+        with concurrent.futures.ThreadPoolExecutor(len(calls)) as pool:
+            return [future.result() for future in [pool.submit(call) for call in calls]]
 
 
 def _program(*names):

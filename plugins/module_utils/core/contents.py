@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from . import federated, gtid
 
 KEYS = "SELECT TABLE_NAME AS t, COLUMN_NAME AS c FROM information_schema.STATISTICS WHERE TABLE_SCHEMA = %s AND INDEX_NAME = 'PRIMARY' ORDER BY SEQ_IN_INDEX"
+MOST = 100      # keys of one kind that a result lists
 _LONG = 120
 # OpenNebula keeps hashes of passwords and login tokens in the bodies of its objects.
 _SECRET = re.compile(r"<([A-Z_]*(?:PASSWORD|TOKEN|PASSWD|SECRET)[A-Z_]*)>.*?</\1>", re.S | re.I)
@@ -33,8 +34,10 @@ class Table:
     def keys(self):
         return self.missing + self.extra + self.differing
 
-    def as_dict(self):
-        return {"table": self.name, "missing_here": list(self.missing), "only_here": list(self.extra), "differing": list(self.differing), "why": self.why}
+    def as_dict(self, most=None):
+        """Return it as data, with at most so many keys of each kind."""
+        return {"table": self.name, "missing_here": list(self.missing[:most]), "only_here": list(self.extra[:most]),
+                "differing": list(self.differing[:most]), "count": len(self.keys()), "why": self.why}
 
     def __str__(self):
         parts = [f"{len(keys)} {what} ({', '.join(keys[:5])}{', …' if len(keys) > 5 else ''})"

@@ -7,8 +7,8 @@ Seeding: the dump goes into a staging schema; then, with the channels stopped, a
 only the master zone's domain of gtid_slave_pos is replaced. The staging schema goes last: while it is there, a seeding was interrupted,
 and running it again is safe.
 
-Equality: each node reports, of one consistent snapshot, its position in the master zone's domain and a checksum of each table. Equal
-checksums are equal contents. Different ones prove a difference only when both are known to be at the same position; else look again.
+Equality: each node compares itself with the master zone's writer, both in snapshots of one position (core/federated_compare.py), and reports which rows
+differ. Nothing else proves equality or a difference; a node that could not compare is unknown.
 """
 from __future__ import annotations
 
@@ -154,83 +154,30 @@ def position_of(binlog_pos, slave_rows):
     return gtid.render(position)
 
 
-@dataclass(frozen=True)
-class Verdict:
-    """One table of one node against the master zone: equal, different, or retry (nothing proven yet)."""
-
-    node: str
-    table: str
-    verdict: str
-    why: str = ""
-
-
-def compare(reports, domain=0, tables=FEDERATED_TABLES):
-    """Return Verdicts for every node and table. reports: results of federated_tables_info, each with its "node" added.
-
-    Several reports of one node may be given (of several rounds); a node that is not in the master zone is judged by its last.
-    The reference is the master zone's writable server, or without one its server that is farthest.
-    """
-    masters = [report for report in reports if report.get("gtid_domain_id") == domain]
-    writable = {report["node"] for report in masters if not report["read_only"]}
-    if not writable and masters:
-        writable = {max(masters, key=lambda report: gtid.sequence(report["position"], domain))["node"]}
-    references = [report for report in masters if report["node"] in writable]
-    last = {report["node"]: report for report in reports}
-    verdicts = []
-    for node, report in last.items():
-        for table in tables:
-            if node in writable:
-                missing = table not in report["tables"]
-                verdicts.append(Verdict(node, table, "different" if missing else "equal", "the master zone does not have it" if missing else "reference"))
-            else:
-                verdicts.append(Verdict(node, table, *_judge(report, references, table, domain)))
-    return verdicts
-
-
-def _judge(report, references, table, domain):
-    mine = report["tables"].get(table)
-    known = [(gtid.sequence(reference["position"], domain), reference["tables"][table]) for reference in references if table in reference["tables"]]
-    if not known:
-        return "retry", "no report of the master zone has it"
-    if mine is None:
-        return "different", "the table is missing"
-    if any(mine == theirs for dummy, theirs in known):
-        return "equal", f"{mine['rows']} rows"
-    here = gtid.sequence(report["position"], domain)
-    same = [theirs for there, theirs in known if there == here]
-    if not same:      # unchanged from before to after our position: it was so at our position, too
-        same = [theirs for there, theirs in known if there < here and any(later > here and theirs == other for later, other in known)]
-    if same:
-        return "different", f"{mine['rows']} rows here, {same[0]['rows']} in the master zone, contents differ at sequence {here}"
-    return "retry", f"read at sequence {here}, the master zone at {', '.join(str(there) for there, dummy in known)}"
-
-
-def summary(verdicts):
-    """Return "different" when anything is proven different, else "retry" when anything is open, else "equal"."""
-    kinds = {verdict.verdict for verdict in verdicts}
-    return next((kind for kind in ("different", "retry") if kind in kinds), "equal" if verdicts else "retry")
-
-
-def checks(reports, master_nodes, remedy=lambda node, tables: "run repair.yml"):
+def checks(reports, remedy=lambda node, tables: "run repair.yml"):
     """Return report.Checks, one per node. reports: {node: result of federated_tables_info or None}; None could not be read.
 
     remedy(node, tables that differ): what to do about them.
     """
-    known = {node: dict(report, node=node) for node, report in reports.items() if report and report.get("present")}
-    domain = next((known[node]["gtid_domain_id"] for node in master_nodes if node in known), None)
-    verdicts = compare(list(known.values()), domain) if domain is not None else []
-    found = []
-    for node in reports:
-        own = [verdict for verdict in verdicts if verdict.node == node]
-        wrong = [verdict for verdict in own if verdict.verdict == "different"]
-        unsure = [verdict for verdict in own if verdict.verdict == "retry"]
-        holds = False if wrong else None if unsure or not own else True
-        missing = "its tables could not be read" if node not in known else "no front-end of the master zone could be read"
-        why = "; ".join(f"{verdict.table}: {verdict.why}" for verdict in wrong or unsure) or missing
-        found.append(check("federation", node, "its federated tables equal the master zone's", holds, why,
-                           f"An errant write or a lost event: {remedy(node, [verdict.table for verdict in wrong])}" if wrong
-                           else "It is catching up, or its replication is broken; look again."))
-    return found
+    known = {node: report for node, report in reports.items() if report and report.get("present")}
+    return [_check(node, known.get(node), remedy) for node in reports]
+
+
+def _check(node, report, remedy):
+    comparison = (report or {}).get("comparison") or {"equal": None, "tables": [], "why": ""}
+    holds, why, wrong = comparison["equal"], comparison["why"], [table["table"] for table in comparison["tables"]]
+    if report is None:
+        why = "its tables could not be read"
+    elif comparison.get("reference") and report["missing"]:
+        holds, why, wrong = False, f"the writer of the master zone does not have {', '.join(report['missing'])}", []
+    elif "comparison" not in report:
+        why = "it was not compared: no server of the master zone was given"
+    hint = "It is catching up, or its replication is broken; look again."
+    if wrong:
+        hint = f"An errant write or a lost event: {remedy(node, wrong)}"
+    elif holds is False:
+        hint = "Start the master zone's OpenNebula once so that it makes its tables."
+    return check("federation", node, "its federated tables equal the master zone's", holds, why, hint)
 
 
 def not_placed(tables):

@@ -7,13 +7,14 @@ Order and refusals are decided in core/federated.py.
 """
 from __future__ import annotations
 
-from . import federated, replication
+from . import federated, meeting, replication
 from .errors import CoreError, NotThere
 
 TABLES = "SELECT TABLE_NAME AS name FROM information_schema.TABLES WHERE TABLE_SCHEMA = %s"
 POSITIONS = ("SELECT @@GLOBAL.gtid_domain_id AS domain, @@GLOBAL.gtid_slave_pos AS slave_pos, @@GLOBAL.gtid_current_pos AS current_pos, "
              "@@GLOBAL.gtid_binlog_state AS binlog_state, @@GLOBAL.read_only AS read_only")
 SERVER = "SELECT @@GLOBAL.server_id AS server_id, @@GLOBAL.gtid_domain_id AS domain, @@GLOBAL.read_only AS read_only, @@GLOBAL.log_bin AS log_bin"
+APPLIED = "SELECT domain_id, server_id, seq_no FROM mysql.gtid_slave_pos"
 COLUMNS = "SELECT TABLE_NAME AS t, COLUMN_NAME AS c FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = %s"
 
 
@@ -83,10 +84,14 @@ def read(params, snapshot):
         with snapshot as server:
             row = server.rows(SERVER)[0]
             position, tables, columns = moment(server, database, wanted, row["log_bin"])
-    except NotThere as absent:
-        return {"present": False, "why_absent": str(absent), "position": "", "tables": {}, "missing": list(wanted)}
+    except NotThere as error:
+        return absent(error, wanted)
     return {"present": True, "position": position, "tables": tables, "missing": [table for table in wanted if table not in columns],
             "server_id": int(row["server_id"]), "gtid_domain_id": int(row["domain"]), "read_only": bool(int(row["read_only"]))}
+
+
+def absent(error, wanted):
+    return {"present": False, "why_absent": str(error), "position": "", "tables": {}, "missing": list(wanted)}
 
 
 def moment(server, database, wanted, log_bin=1, applied=True):
@@ -95,17 +100,24 @@ def moment(server, database, wanted, log_bin=1, applied=True):
     wanted None: all tables there are. applied False: by its binary log alone, for a login that may not read the schema mysql; right for the domain
     that the server passes on completely.
     """
-    coordinates = {one["Variable_name"].lower(): one["Value"] for one in server.rows("SHOW STATUS LIKE 'binlog_snapshot_%'")}
-    binlog = ""
-    if int(log_bin) and coordinates.get("binlog_snapshot_file"):
-        binlog = server.value("SELECT BINLOG_GTID_POS(%s, %s)",
-                              (coordinates["binlog_snapshot_file"], int(coordinates["binlog_snapshot_position"]))) or ""
-    rows = server.rows("SELECT domain_id, server_id, seq_no FROM mysql.gtid_slave_pos") if applied else []
+    binlog = binlog_position(server) if int(log_bin) else ""
+    rows = server.rows(APPLIED) if applied else []
+    columns = columns_of(server, database)
+    tables = {table: content(server, database, table, columns[table]) for table in (sorted(columns) if wanted is None else wanted) if table in columns}
+    return federated.position_of(binlog, rows), tables, columns
+
+
+def binlog_position(server):
+    """Return the GTID position of the binary log in the snapshot that ``server`` is in."""
+    file, offset = meeting.coordinates(server)
+    return (server.value("SELECT BINLOG_GTID_POS(%s, %s)", (file, offset)) or "") if file else ""
+
+
+def columns_of(server, database):
     columns = {}
     for one in server.rows(COLUMNS, (database,)):
         columns.setdefault(one["t"], []).append(one["c"])
-    tables = {table: content(server, database, table, columns[table]) for table in (sorted(columns) if wanted is None else wanted) if table in columns}
-    return federated.position_of(binlog, rows), tables, columns
+    return columns
 
 
 def content(server, database, table, columns):

@@ -167,7 +167,6 @@ def _replication(topology, node, report, why="the front-end could not be asked",
 
 
 def _federation(topology, seen, inventory):
-    master = topology["zones"][topology["master_zone"]]
     for zone in topology["zones"].values():
         if zone["mode"] == "standalone":
             continue
@@ -179,7 +178,7 @@ def _federation(topology, seen, inventory):
                  if other["mode"] != "standalone" and known.get(other["id"]) != other["endpoint"]]
         yield check("federation", zone["name"], "knows every zone and its endpoint", not wrong, "; ".join(wrong), "Run site.yml with --tags federation.")
     tables = {node: _part(seen.get(node), "tables") for zone in topology["zones"].values() if zone["mode"] != "standalone" for node in zone["nodes"]}
-    yield from federated.checks(tables, master["nodes"], lambda node, wrong: _remedy(topology["nodes"][node], wrong, inventory))
+    yield from federated.checks(tables, lambda node, wrong: _remedy(topology["nodes"][node], wrong, inventory))
 
 
 def _remedy(node, tables, inventory=()):

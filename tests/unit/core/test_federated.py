@@ -6,7 +6,6 @@ from ansible_collections.constellation.opennebula.plugins.module_utils.core.erro
 
 ALL = federated.FEDERATED_TABLES
 SEEDED = federated.Facts(ALL, False, 100, "0-1-9,100-3-4", "0-1-9,100-3-4", "0-1-8,100-3-4")
-T = ("acl",)
 
 
 def plan(facts, **options):
@@ -83,59 +82,23 @@ def test_writer_is_preferred_and_refusals_are_told():
         assert fragment in str(refused.value)
 
 
-def report(node, position, checksum="A", domain=100, read_only=True, rows=3):
-    tables = {"acl": {"rows": rows, "checksum": checksum, "columns": ["oid"]}} if checksum else {}
-    return {"node": node, "position": position, "gtid_domain_id": domain, "read_only": read_only, "tables": tables, "present": True}
+def report(equal, why="", reference=False, missing=(), tables=()):
+    comparison = {"reference": reference, "with": "", "equal": equal, "sequence": 9, "tables": [{"table": name} for name in tables], "why": why}
+    return {"present": True, "missing": list(missing), "comparison": comparison}
 
 
-def master(position, checksum="A", read_only=False):
-    return report("alpha1", position, checksum, domain=0, read_only=read_only)
-
-
-@pytest.mark.parametrize(("reports", "verdict"), [
-    ([master("0-1-9"), report("beta1", "0-1-9")], "equal"),
-    ([master("0-1-9"), report("beta1", "0-1-5")], "equal"),                                      # only other tables changed in between
-    ([master("0-1-9"), report("beta1", "0-1-9", "B")], "different"),
-    ([master("0-1-9"), report("beta1", "0-1-5", "B")], "retry"),                                 # may be behind
-    ([master("0-1-9"), report("beta1", "0-1-15", "B")], "retry"),                                # read later
-    ([master("0-1-9"), report("beta1", "0-1-12", "B"), master("0-1-15")], "different"),          # the same before and after
-    ([master("0-1-9"), report("beta1", "0-1-12", "B"), master("0-1-15", "C")], "retry"),
-    ([master("0-1-9"), report("beta1", "0-1-9", None)], "different"),
-    ([report("beta1", "0-1-9")], "retry"),
-    ([master("0-1-9", None), report("beta1", "0-1-9")], "retry")])
-def test_contents_are_compared_at_positions(reports, verdict):
-    found = {one.node: one.verdict for one in federated.compare(reports, 0, T)}
-    assert found["beta1"] == verdict
-
-
-def test_standby_of_the_master_zone_is_compared_with_the_writer():
-    standby = report("alpha2", "0-1-9", "B", domain=0)
-    assert {one.node: one.verdict for one in federated.compare([master("0-1-9"), standby], 0, T)} == {"alpha1": "equal", "alpha2": "different"}
-
-
-def test_without_a_writer_the_farthest_server_is_the_reference():
-    standby = report("alpha2", "0-1-11", "B", domain=0)
-    assert {one.node: one.verdict for one in federated.compare([master("0-1-9", read_only=True), standby], 0, T)} == {"alpha1": "retry", "alpha2": "equal"}
-
-
-def test_summary_is_the_worst():
-    verdicts = federated.compare([master("0-1-9"), report("beta1", "0-1-9", "B"), report("beta2", "0-1-5", "C")], 0, T)
-    assert federated.summary(verdicts) == "different" and federated.summary([]) == "retry"
-    assert federated.summary([verdict for verdict in verdicts if verdict.node != "beta1"]) == "retry"
-
-
-def full(node, position, domain, read_only, **changed):
-    tables = {table: {"rows": 3, "checksum": changed.get(table, "A"), "columns": ["oid"]} for table in ALL}
-    return {"present": True, "position": position, "gtid_domain_id": domain, "read_only": read_only, "tables": tables}
-
-
-def test_checks_name_node_and_table():
-    reports = {"alpha1": full("alpha1", "0-1-9", 0, False), "alpha2": None, "beta1": full("beta1", "0-1-9", 100, True, acl="B"),
-               "beta2": full("beta2", "0-1-5", 100, True, acl="B")}
-    found = {one.target: one for one in federated.checks(reports, ["alpha1", "alpha2"])}
-    assert {target: one.status for target, one in found.items()} == {"alpha1": "green", "alpha2": "unknown", "beta1": "red", "beta2": "unknown"}
-    assert "acl" in found["beta1"].why and "user_pool" not in found["beta1"].why
-    assert all(one.status == "unknown" for one in federated.checks(dict(reports, alpha1=None), ["alpha1", "alpha2"]))
+@pytest.mark.parametrize(("found", "status", "why", "hint"), [
+    (report(True, reference=True), "green", "", ""),
+    (report(True), "green", "", ""),
+    (report(False, "user_pool: 1 differing (3)", tables=["user_pool"]), "red", "user_pool: 1 differing (3)", "seed user_pool"),
+    (report(None, "it stands still at sequence 9"), "unknown", "stands still", "look again"),
+    (report(True, reference=True, missing=["acl"]), "red", "does not have acl", "Start the master zone's OpenNebula"),
+    ({"present": True, "missing": []}, "unknown", "not compared: no server of the master zone was given", ""),
+    ({"present": False, "why_absent": "2002"}, "unknown", "could not be read", ""),
+    (None, "unknown", "could not be read", "")])
+def test_checks_say_what_was_compared(found, status, why, hint):
+    (one,) = federated.checks({"beta1": found}, lambda node, tables: f"seed {', '.join(tables)} of {node}")
+    assert (one.target, one.status) == ("beta1", status) and why in one.why and (status == "green" or hint in one.hint)
 
 
 def test_position_takes_filtered_events_into_account():

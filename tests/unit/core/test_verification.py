@@ -53,7 +53,8 @@ def _reports(node, zone):
                         "variables": dict(VARIABLES, server_id=str(node["server_id"]), gtid_domain_id=str(node["gtid_domain_id"]),
                                           gtid_ignore_duplicates="ON" if node["gtid_ignore_duplicates"] else "OFF")},
         "tables": {"present": True, "position": "0-1-50", "tables": copy.deepcopy(TABLES), "missing": [], "server_id": node["server_id"],
-                   "gtid_domain_id": node["gtid_domain_id"], "read_only": not active},
+                   "gtid_domain_id": node["gtid_domain_id"], "read_only": not active,
+                   "comparison": {"reference": active and node["zone"] == "alpha", "with": "", "equal": True, "sequence": 50, "tables": [], "why": ""}},
     }
 
 
@@ -144,7 +145,8 @@ def deleted_source(reports):
 
 
 def other_row(reports):
-    reports["beta2"]["tables"]["tables"]["user_pool"]["checksum"] = "other"
+    row = {"table": "user_pool", "missing_here": [], "only_here": [], "differing": ["3"], "count": 1, "why": ""}
+    reports["beta2"]["tables"]["comparison"].update(equal=False, tables=[row], why="user_pool: 1 differing (3)")
 
 
 def endpoint(reports):

@@ -191,12 +191,23 @@ class FakeSnapshot:
         return [{"n": 4, "x": "AB", "s": 12}]
 
 
+class FakeServers:
+    Snapshot = "a snapshot"
+
+    def __init__(self, snapshot):
+        self.snapshot = snapshot
+
+    def here(self, kind):
+        assert kind is self.Snapshot
+        return self.snapshot
+
+
 def test_report_is_of_one_moment_and_names_what_is_missing():
-    report = federated_tables_info.read({"database": "opennebula", "tables": None}, FakeSnapshot())
+    report = federated_tables_info.read({"database": "opennebula", "tables": None}, FakeServers(FakeSnapshot()))
     assert report["position"] == "0-1-29" and report["tables"] == {"acl": {"rows": 4, "checksum": "AB-12", "columns": ["oid"]}}
     assert len(report["missing"]) == 7 and report["gtid_domain_id"] == 100 and report["read_only"] is True and json.dumps(report)
 
 
 def test_info_of_a_host_without_mariadb_is_an_answer():
-    report = federated_tables_info.read({"database": "opennebula", "tables": None}, FakeSnapshot(absent=True))
+    report = federated_tables_info.read({"database": "opennebula", "tables": None}, FakeServers(FakeSnapshot(absent=True)))
     assert report["present"] is False and report["tables"] == {}
