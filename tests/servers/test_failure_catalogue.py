@@ -95,14 +95,14 @@ def red(zones, *names):
     for name in names or zones:
         report = replication_info.read({"names": None, "wait_gtid_pos": None, "wait_timeout_s": 1}, zones[name].server())
         checks += [one for one in verification._replication(found, found["nodes"][name], report) if "variable" not in one.what]
-    contents = federated.checks({name: contents_of(zones, name) for name in zones}, lambda node, wrong: verification._remedy(found["nodes"][node], wrong))
-    checks += [one for one in contents if one.target in (names or zones)]
+    contents = federated.checks({name: contents_of(zones, name) for name in names or zones}, lambda node, wrong: verification._remedy(found["nodes"][node], wrong))
+    checks += contents
     return [f"{one.target} {one.what}: {one.why} → {one.hint}" for one in checks if one.status != "green"]
 
 
 def contents_of(zones, name):
     try:
-        return base.report(zones, name)
+        return base.report(zones, name, wait_timeout_s=2)
     except CoreError:
         return None
 
