@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-ZONES = {"alpha": 1, "beta": 2, "gamma": 3}              # zone -> third octet
+ZONES = {"alpha": 1, "beta": 2, "gamma": 3, "quorum": 9}  # zone -> third octet; quorum: hosts that give zones a third vote
 SHAPE = "alpha:2,beta:2"                                 # zones and how many front-ends each has
 
 

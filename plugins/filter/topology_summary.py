@@ -37,6 +37,8 @@ def summary(topology):
     for zone in topology["zones"].values():
         federation = f", federation address {zone['federation_vip']['ip']}" if zone["federation_vip"] else ""
         lines.append(f"zone {zone['id']} {zone['name']} ({zone['mode']}): {zone['endpoint']}, address {zone['vip']['ip']}/{zone['vip']['prefix']}{federation}")
+        if zone["quorum_host"]:
+            lines.append(f"  third vote from {zone['quorum_host']} ({zone['quorum_device']['host']})")
         for name in zone["nodes"]:
             node = topology["nodes"][name]
             sources = ", ".join(f"{source['name']} from {source['host']}" for source in node["pair_sources"] + node["federation_sources"])

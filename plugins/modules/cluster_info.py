@@ -61,6 +61,11 @@ nodes:
   type: list
   elements: dict
   sample: [{"name": "fe1", "online": true, "standby": false, "unclean": false}]
+quorum:
+  description: The votes as this host counts them. C(device) tells of the quorum device, null without one. Null when the cluster does not run here.
+  returned: always
+  type: dict
+  sample: {"quorate": true, "expected_votes": 3, "total_votes": 3, "quorum": 2, "device": {"votes": 1, "connected": true, "voting": true}}
 resources:
   description: Each resource with its role and nodes.
   returned: always
@@ -105,11 +110,11 @@ not_described:
 
 from ..module_utils import glue
 from ..module_utils.adapters import pacemaker
-from ..module_utils.core import cib, cluster_members, cluster_status
+from ..module_utils.core import cib, cluster_members, cluster_status, quorum_device
 from ..module_utils.core.errors import NotThere
 
 NOTHING = {"quorate": False, "dc": None, "maintenance": False, "stonith_enabled": False, "nodes": [], "resources": [], "failed_actions": [], "fencing": [],
-           "bans": []}
+           "bans": [], "quorum": None}
 
 
 def look(params, cluster):
@@ -123,7 +128,8 @@ def look(params, cluster):
     if not params["fencing_history"]:
         state["fencing"] = []
     holders = {entry["id"]: cluster_status.holder(state, entry["id"]) for entry in state["resources"]}
-    return dict(state, running=True, members=members, holders=holders, description=description, not_described=left)
+    votes = quorum_device.parse_quorum(cluster.quorum())
+    return dict(state, running=True, quorum=votes, members=members, holders=holders, description=description, not_described=left)
 
 
 def main():

@@ -24,7 +24,9 @@ options:
     type: str
     required: true
   nodes:
-    description: Addresses of each node, by its name.
+    description:
+      - Addresses of each node, by its name. Each address is a link of corosync's, and all nodes have as many.
+      - An address that every node has more than the standing cluster becomes a new link of it, without a restart.
     type: dict
     required: true
   password:
@@ -214,6 +216,9 @@ def _change_members(cluster, nodes, steps):
     for step in steps:
         if step[0] == "remove":
             cluster.remove_node(step[1], offline=not step[2])
+    for step in steps:
+        if step[0] == "link":
+            cluster.add_link(step[1])
     for step in steps:
         if step[0] == "add":
             cluster.add_node(step[1], nodes[step[1]])

@@ -192,6 +192,10 @@ class Pacemaker:
         self._run(["pcs", "cluster", "node", "add", name] + [f"addr={address}" for address in addresses], f"node {name} cannot be added", timeout_s=180,
                   hint="Every member must be reachable, and the new node must not be in a cluster.")
 
+    def add_link(self, addresses):
+        """Give the running cluster one more link ({node: address})."""
+        self._run(["pcs", "cluster", "link", "add"] + [f"{node}={address}" for node, address in addresses.items()], "the link cannot be added", timeout_s=90)
+
     def remove_node(self, name, offline):
         """Take a member out of the cluster; its files are removed there. offline: it is known to be down, so its pcsd need not answer."""
         self._run(["pcs", "cluster", "node", "remove", name] + (["--skip-offline"] if offline else []), f"node {name} cannot be removed", timeout_s=300)

@@ -10,6 +10,7 @@ Steps, each decided from what was read on every reachable node (``states``, see 
     a node that is no member         add it and start it; pcs gives it the keys, corosync reloads
     a member that nobody declares    refuse, unless it is to be removed by name
     another name, another address    refuse: that is another cluster
+    one address more for each node   add it as a link, while corosync runs
     an option differs                edit the file on one node, distribute, reload; refused where corosync takes it only when it starts
     a third vote differs             add, change or remove the quorum device (quorum_device.py)
     the cluster runs nowhere         start it on all nodes (wait_for_all: one alone would only wait)
@@ -120,6 +121,8 @@ def _change_members(wanted, states, standing, here, new, gone, silent):
     device, warnings = quorum_device.plan(name, wanted.device, quorum_device.there(standing["options"]))
     changes = [Change("member", node, ", ".join(standing["nodes"][node]), None, step=("remove", node, _is_online(node, states[speaker], here)))
                for node in gone]
+    links = [{node: wanted.nodes[node][number] for node in standing["nodes"] if node in wanted.nodes} for number in _new_links(wanted, standing)]
+    changes += [Change("link", ", ".join(addresses.values()), None, addresses, step=("link", addresses)) for addresses in links]
     changes += [Change("member", node, None, ", ".join(wanted.nodes[node]), step=("add", node)) for node in new]
     with_device = bool(standing["device"]) if not device else wanted.device != quorum_device.ABSENT
     options = dict(_two_node(len(wanted.nodes), with_device, standing["options"]), **wanted.options)
@@ -131,7 +134,7 @@ def _change_members(wanted, states, standing, here, new, gone, silent):
     if dict(standing["options"], **wanted.options).get("totem.crypto_cipher", "none") == "none":
         warnings.append(f"{name} is not encrypted: who reaches udp port 5405 can become a member (cluster_corosync: {{totem: {{crypto_cipher: aes256, "
                         "crypto_hash: sha256}}} while it is stopped)")
-    _all_reachable(silent if new or gone else [], "changed", name)
+    _all_reachable(silent if new or gone or links else [], "changed", name)
     if silent and changes:
         warnings.append(f"{', '.join(silent)} cannot be reached: corosync.conf of {name} is left as it is until all nodes are there "
                         f"({', '.join(f'{change.kind} {change.target}' for change in changes)})")
@@ -142,6 +145,12 @@ def _change_members(wanted, states, standing, here, new, gone, silent):
     if not any(change.kind in ("corosync option", "corosync.conf") for change in changes):
         changes += late
     return changes, warnings + [f"corosync runs with {said} until {name} is stopped on all nodes and started again" for said in stale]
+
+
+def _new_links(wanted, standing):
+    """Return the numbers of the links that every member is to get; a link that goes or changes is refused before this."""
+    members = [node for node in standing["nodes"] if node in wanted.nodes]
+    return range(max((len(standing["nodes"][node]) for node in members), default=0), min((len(wanted.nodes[node]) for node in members), default=0))
 
 
 def _option(name, before, after, by_pcs=False):
@@ -226,7 +235,7 @@ def _refuse_other_clusters(wanted, states, standing):
             if name not in wanted.nodes and name not in wanted.remove:
                 problems.append(f"{node}: corosync.conf has {name} = {_shown(found['nodes'][name])}, the inventory nothing; "
                                 f"remove_nodes: [{name}] (cluster_remove_nodes) takes it out")
-            elif name in wanted.nodes and found["nodes"][name] != wanted.nodes[name]:
+            elif name in wanted.nodes and found["nodes"][name] != wanted.nodes[name][:len(found["nodes"][name])]:
                 problems.append(f"{node}: corosync.conf has {name} = {_shown(found['nodes'][name])}, the inventory {_shown(wanted.nodes[name])}")
     if problems:
         raise Problems("the cluster that stands is not the cluster of the inventory", problems,

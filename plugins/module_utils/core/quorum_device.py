@@ -85,3 +85,23 @@ def parse_quorum(text):
     return {"quorate": bool(quorate) and quorate.group(1) == "Yes", "expected_votes": number("Expected votes"), "total_votes": number("Total votes"),
             "quorum": number("Quorum"),
             "device": {"votes": int(device.group(1)), "connected": "A" in flags, "voting": "V" in flags} if device else None}
+
+
+def parse_clusters(text):
+    """Return [{name, nodes: [{id, address, encrypted, vote}]}] of ``corosync-qnetd-tool -l`` (3.0)."""
+    clusters = []
+    for line in text.splitlines():
+        name, value = (part.strip() for part in (line.split(":", 1) if ":" in line else (line, "")))
+        if line.startswith("Cluster "):
+            clusters.append({"name": name[len("Cluster "):].strip('"'), "nodes": []})
+        elif clusters and name.startswith("Node ID "):
+            clusters[-1]["nodes"].append({"id": int(name[len("Node ID "):]), "address": "", "encrypted": False, "vote": False})
+        elif clusters and clusters[-1]["nodes"]:
+            node = clusters[-1]["nodes"][-1]
+            if name == "Client address":
+                node["address"] = value.rsplit(":", 1)[0].strip("[]").replace("::ffff:", "")
+            elif name == "TLS active":
+                node["encrypted"] = value.startswith("Yes")
+            elif name == "Vote":
+                node["vote"] = value.startswith("ACK")
+    return clusters

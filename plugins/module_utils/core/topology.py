@@ -16,6 +16,7 @@ import ipaddress
 import json
 from dataclasses import asdict, dataclass
 
+from . import quorum_device
 from .errors import Problems
 from .versions import federation_transport
 
@@ -23,8 +24,9 @@ FEDERATED_TABLES = ("user_pool", "group_pool", "marketplace_pool", "marketplacea
 
 MODES = ("master", "slave", "standalone")
 SERVICES = ("opennebula", "opennebula-sunstone", "opennebula-gate", "opennebula-flow", "opennebula-novnc")
-ZONE_VARIABLES = ("zone_name", "zone_mode", "zone_id", "zone_vip", "zone_federation_vip", "zone_endpoint", "zone_vip_nic", "zone_laboratory", "zone_services")
-NODE_VARIABLES = ("node_address", "server_id", "fence")
+ZONE_VARIABLES = ("zone_name", "zone_mode", "zone_id", "zone_vip", "zone_federation_vip", "zone_endpoint", "zone_vip_nic", "zone_laboratory", "zone_services",
+                  "zone_quorum_device")
+NODE_VARIABLES = ("node_address", "node_links", "server_id", "fence")
 # "opennebula_topology" and its two companions are set by us; an inventory must not.
 GLOBAL_VARIABLES = ("opennebula_release", "opennebula_db_password", "opennebula_replication_password", "opennebula_oneadmin_password",
                     "opennebula_hacluster_password")
@@ -60,6 +62,9 @@ class Zone:
     addresses: dict
     services: tuple
     laboratory: bool
+    links: dict                                          # {node: [address, …]}, one for each link of corosync
+    quorum_device: object                                # {state, host: address, algorithm, …}; None: nothing is said about one
+    quorum_host: str                                     # inventory name of the device's host, "" without one
 
     @property
     def seed(self):
@@ -97,6 +102,7 @@ class Topology:
         facts = json.loads(json.dumps(asdict(self)))
         for name, zone in self.zones.items():
             facts["zones"][name]["seed"] = zone.seed
+        facts["quorum_hosts"] = sorted({zone.quorum_host for zone in self.zones.values() if zone.quorum_host})
         return facts
 
 
@@ -133,8 +139,13 @@ def derive(inventory, known_variables=(), prefixes=()):
     for name, hosts in members.items():
         _check_zone(inventory, zones[name], hosts, addresses, problems)
     _check_addresses(zones, addresses, problems)
+    links = {name: _links(inventory, name, hosts, addresses, problems) for name, hosts in members.items()}
+    devices = {name: _quorum_device(inventory, name, hosts, problems) for name, hosts in members.items()}
     if problems:
         raise Problems("the inventory is not usable", problems, hint="Nothing was touched. Mend the inventory and run again.")
+    for name, zone in zones.items():
+        given = inventory[members[name][0]].get("zone_quorum_device")
+        zone.update(links=links[name], quorum_device=devices[name], quorum_host=str(given["host"]) if isinstance(given, dict) else "")
     return _build(release, zones, members, addresses, server_ids, inventory)
 
 
@@ -276,6 +287,51 @@ def _node_address(variables, host, problems):
     except ValueError:
         problems.append(f"{host}: node_address is {address!r}; set node_address to the IP address that its peers reach it at")
         return None
+
+
+def _links(inventory, zone, hosts, addresses, problems):
+    """Return {node: [address, …]}: the node's own, then those of node_links."""
+    found = {}
+    for host in hosts:
+        more = inventory[host].get("node_links") or []
+        found[host] = [addresses[host]] + [str(address) for address in (more if isinstance(more, (list, tuple)) else [more])]
+        for address in found[host][1:]:
+            try:
+                ipaddress.ip_address(address)
+            except ValueError:
+                problems.append(f"{host}: node_links has {address!r}; give IP addresses at which its peers reach it, one for each further network")
+    if len({len(given) for given in found.values()}) > 1:
+        shown = ", ".join(f"{host}: {len(given) - 1}" for host, given in found.items())
+        problems.append(f"zone {zone}: node_links differs in length between its nodes ({shown}); corosync's links join all of them")
+    return found
+
+
+def _quorum_device(inventory, zone, hosts, problems):
+    """Return the zone's third vote: {state: present, host: its address, algorithm, …}, {state: absent}, or None."""
+    given, label = _zone_value(inventory, hosts, "zone_quorum_device", zone, problems), f"zone {zone}: zone_quorum_device"
+    if not given or given == quorum_device.ABSENT:
+        return {"state": quorum_device.ABSENT} if given else None
+    if not isinstance(given, dict) or not given.get("host"):
+        problems.append(f"{label} must be a mapping with at least host, as in {{host: arbiter, algorithm: ffsplit}}, or absent")
+        return None
+    for name in set(given) - set(quorum_device.OPTIONS):
+        near = difflib.get_close_matches(name, quorum_device.OPTIONS, n=1)
+        problems.append(f"{label} has no option {name}; " + (f"did you mean {near[0]}?" if near else f"it has {', '.join(quorum_device.OPTIONS)}"))
+    if given.get("algorithm", quorum_device.ALGORITHMS[0]) not in quorum_device.ALGORITHMS:
+        problems.append(f"{label}: algorithm is {given['algorithm']!r}; use one of: {', '.join(quorum_device.ALGORITHMS)}")
+    if len(hosts) != 2:
+        problems.append(f"{label}: the zone has {len(hosts)} front-ends; the third vote is for a zone of two")
+    name = str(given["host"])
+    if name in hosts:
+        problems.append(f"{label}: host {name} is a front-end of the zone itself; a vote that is lost with a front-end helps nobody")
+        return None
+    if name not in inventory:
+        problems.append(f"{label}: host {name} is not in the inventory; it needs no group, only an entry")
+        return None
+    address = _node_address(inventory[name], name, problems)
+    if not inventory[name].get("opennebula_hacluster_password"):
+        problems.append(f"{label}: opennebula_hacluster_password is not set for {name}; the front-ends get their certificates from its pcsd")
+    return dict(given, state="present", host=address)
 
 
 def _check_zone(inventory, zone, hosts, addresses, problems):

@@ -101,6 +101,7 @@ def _cluster(topology, zone, seen):
                 "Power on and repair what was fenced, then rejoin.yml.")
     yield check("cluster", name, "the cluster has quorum", view["quorate"], "it has none and starts nothing",
                 "Start the missing front-end, or see the README on cold starts.")
+    yield from _third_vote(zone, views)
     failed = [f"{action['resource']} {action['task']} on {action['node']}: {action['reason'] or action['code']}" for action in view["failed_actions"]]
     yield check("cluster", name, "no action failed", not failed, "; ".join(failed), "Mend the cause, then 'pcs resource cleanup' on a front-end.")
     active = {resource["id"] for resource in view["resources"] if resource["active"] and not resource["failed"]}
@@ -113,6 +114,16 @@ def _cluster(topology, zone, seen):
     properties = view["description"].get("properties", {})
     wrong = [f"{key} is {properties.get(key)}" for key, wanted in _properties(topology, zone).items() if str(properties.get(key)).lower() != wanted]
     yield check("cluster", name, "fencing and quorum are obeyed", not wrong, "; ".join(wrong), "Run site.yml with --tags cluster.")
+
+
+def _third_vote(zone, views):
+    """A device that gives no vote is not missed until a front-end is: then nobody has quorum."""
+    if (zone.get("quorum_device") or {}).get("state") != "present":
+        return
+    devices = {node: (view.get("quorum") or {}).get("device") for node, view in views.items()}
+    without = [node for node, device in devices.items() if not device or not device["votes"]]
+    yield check("cluster", zone["name"], f"the quorum device at {zone['quorum_device']['host']} gives its vote", not without,
+                f"none for {', '.join(without)}", f"'corosync-qdevice-tool -s' there, and 'systemctl status corosync-qnetd' on {zone['quorum_host']}.")
 
 
 def _resources(zone):

@@ -56,6 +56,20 @@ def test_defaults_are_the_measured_ones_and_can_be_changed_one_by_one():
     assert "pcmk_delay_base" not in options
 
 
+@pytest.mark.parametrize("changes, delay", [
+    ({}, "5s"), ({"quorum_device": None}, "5s"), ({"quorum_device": {"state": "absent"}}, "5s"), ({"quorum_device": {"state": "present"}}, "0"),
+    ({"nodes": ["alpha1", "alpha2", "alpha3"]}, "0"),
+])
+def test_only_a_third_vote_takes_the_fencing_delay_away(changes, delay):
+    assert described(**changes)["properties"]["priority-fencing-delay"] == delay
+    assert described(settings={"properties": {"priority-fencing-delay": "9s"}}, **changes)["properties"]["priority-fencing-delay"] == "9s"
+
+
+def test_fence_device_of_a_removed_front_end_goes_with_it():
+    absent = described(settings={"removed_nodes": ["alpha3", "alpha1"]})["absent"]
+    assert {"fence_alpha3", "fence_alpha3-never-on-alpha3"} <= set(absent) and "fence_alpha1" not in absent
+
+
 def test_every_service_follows_the_group_and_cannot_drag_it_away():
     description = described()
     for unit in SERVICES[1:]:

@@ -78,6 +78,29 @@ def test_derive_laboratory_may_lack_fencing_and_says_so():
     assert found.nodes["beta1"].fence is None and "laboratory" in found.warnings[0]
 
 
+def with_device(**more):
+    found = changed("alpha1 alpha2", zone_quorum_device=dict({"host": "arbiter"}, **more))
+    return dict(found, arbiter={"ansible_host": "10.90.9.11", "opennebula_hacluster_password": "CANARY-hacluster"})
+
+
+def test_derive_quorum_device_is_reached_by_address_and_its_host_is_named():
+    found = topology.derive(with_device(algorithm="lms", timeout_ms=5000)).as_dict()
+    assert found["zones"]["alpha"]["quorum_device"] == {"state": "present", "host": "10.90.9.11", "algorithm": "lms", "timeout_ms": 5000}
+    assert found["zones"]["alpha"]["quorum_host"] == "arbiter" and found["zones"]["beta"]["quorum_device"] is None and found["quorum_hosts"] == ["arbiter"] and "arbiter" not in found["nodes"]
+    gone = topology.derive(changed("alpha1 alpha2", zone_quorum_device="absent")).as_dict()
+    assert gone["zones"]["alpha"]["quorum_device"] == {"state": "absent"} and gone["quorum_hosts"] == []
+
+
+def test_derive_quorum_device_may_be_a_front_end_of_another_zone():
+    assert topology.derive(changed("alpha1 alpha2", zone_quorum_device={"host": "beta1"})).zones["alpha"].quorum_device["host"] == "10.90.2.11"
+
+
+def test_derive_links_are_the_nodes_addresses_in_order():
+    found = topology.derive(changed("alpha1", node_links=["10.99.1.11"]) | {"alpha2": dict(inventory()["alpha2"], node_links="10.99.1.12")})
+    assert found.zones["alpha"].links == {"alpha1": ["10.90.1.11", "10.99.1.11"], "alpha2": ["10.90.1.12", "10.99.1.12"]}
+    assert found.zones["beta"].links == {"beta1": ["10.90.2.11"], "beta2": ["10.90.2.12"]}
+
+
 FENCE = inventory()["alpha1"]["fence"]
 REFUSED = {
     "no zone": ({"kvm1": {}}, "no zone"),
@@ -109,6 +132,17 @@ REFUSED = {
     "slave id too low": (changed("beta1 beta2", zone_id=7), "zone_id 7: oned gives slave zones ids from 100"),
     "master id not zero": (changed("alpha1 alpha2", zone_id=3), "the master zone is zone 0"),
     "release with its own federation": (changed("alpha1 alpha2 beta1 beta2", opennebula_release="5.4"), "would corrupt the slave zones"),
+    "third vote without a host": (changed("alpha1 alpha2", zone_quorum_device={"algorithm": "lms"}),
+                                  "zone_quorum_device must be a mapping with at least host"),
+    "third vote of a member": (changed("alpha1 alpha2", zone_quorum_device={"host": "alpha2"}), "host alpha2 is a front-end of the zone itself"),
+    "third vote of a stranger": (changed("alpha1 alpha2", zone_quorum_device={"host": "nobody"}), "host nobody is not in the inventory"),
+    "third vote by a name": (with_device() | {"arbiter": {"opennebula_hacluster_password": "x"}}, "arbiter: node_address is 'arbiter'"),
+    "third vote without a password": (with_device() | {"arbiter": {"ansible_host": "10.90.9.11"}}, "opennebula_hacluster_password is not set for arbiter"),
+    "third vote misspelt": (with_device(algoritm="lms"), "zone_quorum_device has no option algoritm; did you mean algorithm?"),
+    "third vote by dice": (with_device(algorithm="dice"), "algorithm is 'dice'; use one of: ffsplit, lms"),
+    "third vote differs": (changed("alpha1", zone_quorum_device="absent"), "zone_quorum_device differs between its nodes"),
+    "links differ": (changed("beta1", node_links=["10.99.2.11"]), "node_links differs in length between its nodes (beta1: 1, beta2: 0)"),
+    "link by a name": (changed("beta1 beta2", node_links=["storage"]), "beta1: node_links has 'storage'"),
     "services without oned": (changed("beta1 beta2", zone_services=["opennebula-sunstone"]), "must be a list that contains opennebula"),
 }
 

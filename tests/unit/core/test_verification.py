@@ -74,6 +74,21 @@ def test_healthy_federation_is_green_and_everything_was_looked_at():
     assert {one.area for one in checks} == {"zone", "frontend", "cluster", "replication", "federation"}
 
 
+def test_third_vote_must_be_given_to_every_front_end_that_is_in():
+    facts = copy.deepcopy(FACTS)
+    facts["zones"]["alpha"].update(quorum_device={"state": "present", "host": "10.90.9.11"}, quorum_host="arbiter")
+    reports, given = seen(), {"device": {"votes": 1, "connected": True, "voting": True}}
+    for node in ("alpha1", "alpha2"):
+        reports[node]["cluster"]["quorum"] = given
+    assert report.bad(verification.verify(facts, reports)) == []
+    for lost in ({"device": dict(given["device"], votes=0)}, {"device": None}, None):
+        reports["alpha2"]["cluster"]["quorum"] = lost
+        (one,) = report.bad(verification.verify(facts, reports))
+        assert (one.target, one.what) == ("alpha", "the quorum device at 10.90.9.11 gives its vote") and "none for alpha2" in str(one)
+    facts["zones"]["alpha"]["quorum_device"] = {"state": "absent"}
+    assert report.bad(verification.verify(facts, reports)) == []
+
+
 def front(node):
     return lambda reports: reports[node]["frontend"]
 

@@ -156,6 +156,11 @@ class Cluster:
         self._nodes(dict(self._members(), **{name: addresses}))
         self.running = corosync_conf.Document(self.conf).options()
 
+    def add_link(self, addresses):
+        assert set(addresses) == set(self._members()), "pcs wants an address for each node"
+        self.writes.append("link " + " ".join(addresses.values()))
+        self._nodes({node: known + [addresses[node]] for node, known in self._members().items()})
+
     def remove_node(self, name, offline):
         self.writes.append(f"remove {name}" + (" offline" if offline else ""))
         assert offline or name in self.online, "pcs asks the pcsd of the node that goes"
@@ -182,7 +187,7 @@ class Cluster:
         self.running = corosync_conf.Document(self.conf).options()
 
     def _members(self):
-        return {node["name"]: [node["ring0_addr"]] for node in corosync_conf.Document(self.conf).nodes}
+        return {node["name"]: [node[key] for key in sorted(node) if key.startswith("ring")] for node in corosync_conf.Document(self.conf).nodes}
 
     def _nodes(self, nodes):
         """Rewrite the nodelist and two_node as pcs does."""
@@ -190,8 +195,9 @@ class Cluster:
         for name, value in corosync_conf.Document(self.conf).options().items():
             document.set(name, value)
         head, tail = document.render().split("nodelist {")
-        entries = "".join(f"    node {{\n        ring0_addr: {addresses[0]}\n        name: {name}\n        nodeid: {number}\n    }}\n"
-                          for number, (name, addresses) in enumerate(nodes.items(), 1))
+        rings = {name: "".join(f"        ring{link}_addr: {address}\n" for link, address in enumerate(given)) for name, given in nodes.items()}
+        entries = "".join(f"    node {{\n{rings[name]}        name: {name}\n        nodeid: {number}\n    }}\n"
+                          for number, name in enumerate(nodes, 1))
         document = corosync_conf.Document(head + "nodelist {\n" + entries + "}\n\nquorum {" + tail.split("quorum {", 1)[1])
         document.set("quorum.two_node", "1" if len(nodes) == 2 and "quorum.device.model" not in document.options() else None)
         self.conf = document.render()

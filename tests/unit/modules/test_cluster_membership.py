@@ -153,6 +153,15 @@ def test_member_goes_only_by_name_and_two_node_comes_back():
     assert done.plan.as_list()[0] == {"kind": "member", "target": "alpha3", "before": "10.86.1.13", "after": None}
 
 
+def test_second_address_of_every_node_becomes_a_link_and_a_new_node_gets_both():
+    cluster = Cluster()
+    linked = {"alpha1": ["10.86.1.11", "10.87.1.11"], "alpha2": ["10.86.1.12", "10.87.1.12"]}
+    assert run(cluster, nodes=linked)[0] == ["link 10.87.1.11 10.87.1.12"]
+    assert run(cluster, nodes=dict(linked, alpha3=["10.86.1.13", "10.87.1.13"]))[0][1:] == ["add alpha3 10.86.1.13 10.87.1.13", "start alpha3"]
+    with pytest.raises(Problems, match="corosync.conf has alpha1 = 10.86.1.11, 10.87.1.11, the inventory 10.86.1.11"):
+        ensure(params(nodes=THREE, **states_of(cluster, *THREE)), cluster)
+
+
 def test_member_that_is_down_is_removed_and_one_of_unknown_state_is_not():
     cluster = Cluster()
     run(cluster, nodes=THREE)

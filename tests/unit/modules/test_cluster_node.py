@@ -136,6 +136,7 @@ def test_info_is_fed_back_without_a_change_and_hides_secrets():
     assert seen["running"] and seen["quorate"] and seen["dc"] == "alpha1" and seen["members"]["cluster_name"] == "one-alpha"
     assert seen["holders"]["zone_vip"] == ["alpha1"] and seen["holders"]["federation_vip"] == ["alpha2"]
     assert "CANARY" in cluster.text and "CANARY" not in json.dumps(seen)
+    assert seen["quorum"] == {"quorate": True, "expected_votes": 2, "total_votes": 2, "quorum": 2, "device": None}
     assert not cib.plan(cib.parse(cluster.text), cib.declared(seen["description"]))
 
 
