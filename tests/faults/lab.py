@@ -29,7 +29,8 @@ COLUMNS = ("seed", "#", "fault", "writer silent s", "beta without news s", "fenc
 class LabRun(run.Run):
     complete_s, minutes, ask_every, ask = 240, 0, 1, True      # a busy machine takes minutes for what a quiet one does in one
 
-    def __init__(self, seed, count, first=1, rates=(60, 15), only=None, log=None):  # pylint: disable=super-init-not-called
+    def __init__(self, seed, count, out, first=1, rates=(60, 15), only=None, log=None):  # pylint: disable=super-init-not-called
+        self.out = out
         self.seed, self.first, self.rates, self.kind, self.log, self.keep, self.begun = seed, first, rates, "lab", log, False, time.monotonic()
         self.faults = [lab_faults.NAMES[name] for name in only] if only else lab_faults.sequence(random.Random(f"lab {seed}"), count)
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="constellation-lab-faults-"))
@@ -66,6 +67,10 @@ class LabRun(run.Run):
                 self.say(f"  | {line}")
         return good
 
+    def save(self):
+        """What was seen so far outlives an interruption."""
+        self.out.write_text(json.dumps(dict(self.result, failed=self.cluster.failed), indent=1), encoding="utf-8")
+
     def finish(self):
         self.ask = True
         return super().finish()
@@ -83,13 +88,15 @@ class LabRun(run.Run):
         silences = {zone: laboratory.silence(pathlib.Path(path).read_text(encoding="utf-8").splitlines(), begun, self.settled)
                     for zone, path in self.writers.ledgers.items()}
         gates = {name: [line[:400] for line in dict.fromkeys(self.cluster.gate_says(name, begun))] for name in self.cluster.nodes}
+        gates = {name: said for name, said in gates.items() if said}
         off = {name: by for name, (by, dummy) in self.cluster.fenced_since(begun).items()}
-        one.update({"seed": self.seed, "#": index, "silence": silences, "news": self.news, "fenced": off, "gates": {name: said for name, said in gates.items() if said},
-                    "verify": ("red" if one["red"] else "green") + ("" if self.ask else " (databases)"), "looks": self.looked, "uncalled": self.cluster.uncalled[stalls:],
-                    "failed": self.cluster.failed[failures:], "s": round(time.time() - begun)})
+        one.update({"seed": self.seed, "#": index, "silence": silences, "news": self.news, "fenced": off, "gates": gates, "looks": self.looked,
+                    "verify": ("red" if one["red"] else "green") + ("" if self.ask else " (databases)"),
+                    "uncalled": self.cluster.uncalled[stalls:], "failed": self.cluster.failed[failures:], "s": round(time.time() - begun)})
         self.say(f"writers silent {silences}, zone beta {self.news}, fenced {off}")
-        for name, said in one["gates"].items():
+        for name, said in gates.items():
             self.say(f"gate of {name}: {len(said)} different lines, last: {said[-1]}")
+        self.save()
         return good
 
 
@@ -120,16 +127,15 @@ def main():
     arguments = parser.parse_args()
     out = run.HERE.parents[1] / "build/faults"
     out.mkdir(parents=True, exist_ok=True)
-    name = f"lab-{'only' if arguments.only else arguments.seed}-{arguments.from_fault}"
-    with open(out / f"{name}.log", "w", encoding="utf-8") as log, \
-            LabRun(arguments.seed, arguments.faults, arguments.from_fault, (arguments.rate, 15), arguments.only, log) as one:
-        one.minutes, one.ask_every = arguments.minutes, arguments.verify_every
+    file = out / f"lab-{'only' if arguments.only else arguments.seed}-{arguments.from_fault}.json"
+    with open(file.with_suffix(".log"), "w", encoding="utf-8") as log, \
+            LabRun(arguments.seed, arguments.faults, file, arguments.from_fault, (arguments.rate, 15), arguments.only, log) as one:
+        one.minutes, one.ask_every, one.ask = arguments.minutes, arguments.verify_every, arguments.verify_every == 1
         result = one.run()
-    result["failed"] = one.cluster.failed
-    (out / f"{name}.json").write_text(json.dumps(result, indent=1))
-    print("\n".join(table(result["rounds"][1:])))
+        one.save()
+    print("\n".join(table([one for one in result["rounds"] if "#" in one])))
     print("\n".join(run.table([result])))
-    return 0 if run.right(result) and not result["failed"] and not result["repairs"] and not result["unseen"] else 1
+    return 0 if run.right(result) and not one.cluster.failed and not result["repairs"] and not result["unseen"] else 1
 
 
 if __name__ == "__main__":

@@ -108,7 +108,8 @@ class Workload:
             oid = FIRST + self.number // ROUND * HOT + self.random.randrange(HOT)
             version = self.versions[oid] = self.versions.get(oid, 0) + 1
             self.do(connection, {"op": "version", "table": "vdc_pool", "oid": oid, "version": version},
-                    "REPLACE INTO vdc_pool (oid, name, body, uid) VALUES (%s, %s, %s, %s)", (oid, f"object {oid}", body(f"{oid}.{version} " + "x" * 200), version))
+                    "REPLACE INTO vdc_pool (oid, name, body, uid) VALUES (%s, %s, %s, %s)",
+                    (oid, f"object {oid}", body(f"{oid}.{version} " + "x" * 200), version))
         else:
             table = self.random.choice(sorted(COUNTERS))
             oid = self.random.choice(COUNTERS[table])

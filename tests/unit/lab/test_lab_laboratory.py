@@ -35,7 +35,8 @@ def laboratory():
 
 def crm_mon(**nodes):
     right = {"online": "true", "standby": "false", "pending": "false", "unclean": "false"}
-    rows = "".join(f"<node name='{name}' " + " ".join(f"{key}='{value}'" for key, value in dict(right, **other).items()) + "/>" for name, other in nodes.items())
+    rows = "".join(f"<node name='{name}' " + " ".join(f"{key}='{value}'" for key, value in dict(right, **other).items()) + "/>"
+                   for name, other in nodes.items())
     return f"<pacemaker-result><nodes>{rows}</nodes><resources><resource><node name='x'/></resource></resources></pacemaker-result>"
 
 
@@ -61,7 +62,8 @@ def test_only_a_report_in_which_all_is_green_is_green(laboratory, output, expect
 
 
 def test_silence_counts_from_the_fault_to_the_end_and_acknowledgements_only(laboratory):
-    ledger = [json.dumps({"outcome": outcome, "at": at}) for outcome, at in (("ack", 5.0), ("ack", 11.0), ("no", 14.0), ("?", 15.0), ("ack", 19.0), ("ack", 40.0))]
+    outcomes = (("ack", 5.0), ("ack", 11.0), ("no", 14.0), ("?", 15.0), ("ack", 19.0), ("ack", 40.0))
+    ledger = [json.dumps({"outcome": outcome, "at": at}) for outcome, at in outcomes]
     assert laboratory.silence(ledger, 10.0, 20.0) == 8.0
     assert laboratory.silence(ledger, 10.0, 35.0) == 16.0
     assert laboratory.silence([], 10.0, 12.0) == 2.0
