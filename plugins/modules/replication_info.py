@@ -169,7 +169,7 @@ def read(params, server):
     return {
         "present": True, "sources": replication.parse(rows), "status": [replication.status_of(row) for row in rows], "rows": rows, "gtid": gtid,
         "variables": variables, "semi_sync": server.status("rpl_semi_sync%"), "server_id": int(variables["server_id"]),
-        "gtid_domain_id": int(variables["gtid_domain_id"]), "read_only": variables["read_only"] == "ON"}
+        "gtid_domain_id": int(variables["gtid_domain_id"]), "read_only": variables["read_only"] != "OFF"}
 
 
 def main():

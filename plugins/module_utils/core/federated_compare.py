@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import contextlib
 
-from . import contents, federated, federated_run, gtid, meeting
+from . import contents, federated, federated_run, gtid, meeting, replication
 from .errors import CoreError, NotThere
 
-LOOK = ("SELECT @@GLOBAL.server_id AS server_id, @@GLOBAL.gtid_domain_id AS domain, @@GLOBAL.read_only AS read_only, "
+LOOK = ("SELECT @@GLOBAL.server_id AS server_id, @@GLOBAL.gtid_domain_id AS domain, " + replication.READ_ONLY + ", "
         "@@GLOBAL.gtid_binlog_pos AS binlog_pos, @@GLOBAL.log_bin AS log_bin")
 
 

@@ -12,8 +12,8 @@ from .errors import CoreError, NotThere
 
 TABLES = "SELECT TABLE_NAME AS name FROM information_schema.TABLES WHERE TABLE_SCHEMA = %s"
 POSITIONS = ("SELECT @@GLOBAL.gtid_domain_id AS domain, @@GLOBAL.gtid_slave_pos AS slave_pos, @@GLOBAL.gtid_current_pos AS current_pos, "
-             "@@GLOBAL.gtid_binlog_state AS binlog_state, @@GLOBAL.read_only AS read_only")
-SERVER = "SELECT @@GLOBAL.server_id AS server_id, @@GLOBAL.gtid_domain_id AS domain, @@GLOBAL.read_only AS read_only, @@GLOBAL.log_bin AS log_bin"
+             "@@GLOBAL.gtid_binlog_state AS binlog_state, " + replication.READ_ONLY)
+SERVER = ("SELECT @@GLOBAL.server_id AS server_id, @@GLOBAL.gtid_domain_id AS domain, @@GLOBAL.log_bin AS log_bin, " + replication.READ_ONLY)
 APPLIED = "SELECT domain_id, server_id, seq_no FROM mysql.gtid_slave_pos"
 COLUMNS = "SELECT TABLE_NAME AS t, COLUMN_NAME AS c FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = %s"
 

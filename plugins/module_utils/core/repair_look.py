@@ -10,7 +10,7 @@ from . import contents, federated, federated_run, gtid, replication
 from .errors import CoreError
 from .repair import Facts, Request, Side, findings, is_federation, named_in, parse_key, tables_of, where_sql
 
-LOOK = ("SELECT @@GLOBAL.server_id AS server_id, @@GLOBAL.gtid_domain_id AS domain, @@GLOBAL.read_only AS read_only, @@GLOBAL.gtid_slave_pos AS slave_pos, "
+LOOK = ("SELECT @@GLOBAL.server_id AS server_id, @@GLOBAL.gtid_domain_id AS domain, " + replication.READ_ONLY + ", @@GLOBAL.gtid_slave_pos AS slave_pos, "
         "@@GLOBAL.gtid_binlog_pos AS binlog_pos, @@GLOBAL.gtid_current_pos AS current_pos, @@GLOBAL.gtid_binlog_state AS binlog_state")
 UNIQUE = "SELECT COLUMN_NAME AS c FROM information_schema.STATISTICS WHERE TABLE_SCHEMA = %s AND TABLE_NAME = %s AND INDEX_NAME = %s ORDER BY SEQ_IN_INDEX"
 ROUNDS, PAUSE_S = 10, 0.3

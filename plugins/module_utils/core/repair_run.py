@@ -17,6 +17,8 @@ from .repair_look import LOOK, Look
 
 PULLING = "SELECT ID AS id FROM information_schema.PROCESSLIST WHERE COMMAND = 'Binlog Dump'"
 
+DEMOTES = (10, 10)      # the first release that knows MASTER_DEMOTE_TO_SLAVE
+
 
 class Run:
     """One verb on one server. results gets what happened."""
@@ -70,11 +72,25 @@ class Run:
         self.server.do("SET @@default_master_connection=''")
 
     def _demote(self, facts, todo):
+        if replication.release(self.server.value("SELECT VERSION() AS version")) < DEMOTES:
+            self._demote_by_position(facts)
+            return
         self.server.do("STOP SLAVE %s", (self.request.source,))
         try:
             self.server.do("CHANGE MASTER %s TO MASTER_DEMOTE_TO_SLAVE=1", (self.request.source,))
         finally:
             self.server.do("START SLAVE %s", (self.request.source,))
+
+    def _demote_by_position(self, facts):
+        """What MASTER_DEMOTE_TO_SLAVE does: by domain, the newer of what was applied and what was written here. All channels share the position."""
+        running = [row["Connection_name"] for row in facts.here.rows if set(replication.threads_of(row)) != {"No"}]
+        self.server.do("STOP ALL SLAVES")
+        try:
+            here = self.server.rows(LOOK)[0]
+            self.server.do("SET GLOBAL gtid_slave_pos=%s", (gtid.newest(here["slave_pos"] or "", here["binlog_pos"] or ""),))
+        finally:
+            for name in dict.fromkeys([*running, self.request.source]):
+                self.server.do("START SLAVE %s", (name,))
 
     # --- rows
     def _remove_row(self, facts, todo):

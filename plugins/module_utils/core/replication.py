@@ -8,6 +8,7 @@ sections 1, 2 and 5. ``CATALOGUE`` is the one place that knows what an error num
 """
 from __future__ import annotations
 
+import re
 from dataclasses import asdict, dataclass, replace
 
 from . import gtid
@@ -15,6 +16,8 @@ from .errors import CoreError, Problems
 from .plan import Change, Plan
 
 RUNNING, CONNECTING = "running", "connecting"
+# 0 and 1 up to 11.8; OFF, ON, NO_LOCK and NO_LOCK_NO_ADMIN since 12.0.1 (MDEV-36425)
+READ_ONLY = "@@GLOBAL.read_only NOT IN ('0', 'OFF') AS read_only"
 
 
 @dataclass(frozen=True)
@@ -109,6 +112,15 @@ class Step:
     sql: str = ""
     args: tuple = ()
     secret: bool = False
+
+
+def release(version):
+    """Return the release of a server as numbers, of what VERSION() says.
+
+    >>> release("10.11.19-MariaDB-0+deb12u1-log")
+    (10, 11, 19)
+    """
+    return tuple(int(number) for number in re.match(r"[\d.]*\d|", version or "").group(0).split(".") if number)
 
 
 # --- wanted ------------------------------------------------------------------------------------------------------------------

@@ -124,3 +124,10 @@ def test_file_positions_are_written_only_where_the_host_is():
     assert "MASTER_LOG_FILE" not in change.step[1].sql
     (change,) = replication.plan([dict(rows[0], Master_Host="other")], source).changes
     assert "MASTER_LOG_FILE" in change.step[1].sql
+
+
+@pytest.mark.parametrize(("version", "numbers"), [
+    ("10.11.19-MariaDB-0+deb12u1-log", (10, 11, 19)), ("10.5.27-MariaDB", (10, 5, 27)), ("11.4.2-MariaDB-ubu2404", (11, 4, 2)), ("12.0.2", (12, 0, 2))])
+def test_releases_compare_as_numbers(version, numbers):
+    assert replication.release(version) == numbers
+    assert (replication.release(version) < (10, 10)) == version.startswith("10.5")

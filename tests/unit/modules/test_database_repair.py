@@ -4,6 +4,7 @@ import json
 import re
 
 import pytest
+from ansible_collections.constellation.opennebula.plugins.module_utils.core import repair, repair_run
 from ansible_collections.constellation.opennebula.plugins.module_utils.core.errors import CoreError, NotConverged, NotThere
 from ansible_collections.constellation.opennebula.plugins.modules import database_repair, database_repair_info
 
@@ -223,3 +224,18 @@ def test_info_of_a_host_without_mariadb_and_of_a_missing_source_are_answers():
     assert info(world)["present"] is False
     missing = info(World({}, {}), sources=[{"name": "zone9"}])["findings"]
     assert [(one["name"], one["verb"]) for one in missing] == [("missing source", "site")]
+
+
+@pytest.mark.parametrize(("version", "done"), [
+    ("10.11.19-MariaDB", ["STOP SLAVE 'zone0'", "CHANGE MASTER 'zone0' TO MASTER_DEMOTE_TO_SLAVE=1", "START SLAVE 'zone0'"]),
+    ("10.6.22-MariaDB", ["STOP ALL SLAVES", "SET GLOBAL gtid_slave_pos='0-1-12,100-3-7'", "START SLAVE 'other'", "START SLAVE 'zone0'"])])
+def test_demote_in_the_words_of_the_release(version, done):
+    """MASTER_DEMOTE_TO_SLAVE came with 10.10; before, the position is set to what it would make of it."""
+    world = rogue()
+    server = world.server
+    rows = [dict(ROW, Connection_name="other", Slave_IO_Running="Yes"), dict(ROW, Connection_name="zone0", Slave_IO_Running="No", Slave_SQL_Running="No")]
+    server.value = lambda sql, args=(): version
+    server.rows = lambda sql, args=(): [{"slave_pos": "0-1-9,100-3-7", "binlog_pos": "0-1-12,100-3-5"}]
+    one = repair_run.Run(repair.Request("demote", "zone0", database="opennebula"), world, server, FakeCopy(), {}, {})
+    one._demote(repair.Facts(repair.Side("here", rows=tuple(rows))), None)
+    assert server.writes == done

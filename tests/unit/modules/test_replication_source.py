@@ -249,6 +249,13 @@ def test_what_the_info_module_returns_can_be_given_back():
     assert not ensure(params(report["sources"], exclusive=True), server).changed
 
 
+@pytest.mark.parametrize(("word", "closed"), [("ON", True), ("OFF", False), ("NO_LOCK", True), ("NO_LOCK_NO_ADMIN", True)])
+def test_read_only_is_a_word_since_12_0(word, closed):
+    server = Reader({})
+    server.variables = lambda names=(): dict(Reader.variables(server), read_only=word)
+    assert replication_info.read({"names": None, "wait_gtid_pos": None, "wait_timeout_s": 3.0}, server)["read_only"] is closed
+
+
 def test_info_of_a_host_without_mariadb_is_an_answer():
     report = replication_info.read({"names": None, "wait_gtid_pos": None, "wait_timeout_s": 3.0}, fakes.FakeServer(absent=True))
     assert report["present"] is False and report["sources"] == [] and "2002" in report["why_absent"]

@@ -50,7 +50,8 @@ RULES = {
     "binlog_row_image": "FULL",
     "log_slave_updates": "1", "sync_binlog": "1", "innodb_flush_log_at_trx_commit": "1", "relay_log_recovery": "1", "slave_net_timeout": "10", "read_only": "1",
     "skip-name-resolve": "1", "init-rpl-role": "SLAVE", "rpl_semi_sync_slave_enabled": "1", "rpl_semi_sync_master_enabled": "0", "slave_skip_errors": "OFF",
-    "rpl_semi_sync_master_wait_point": "AFTER_SYNC", "rpl_semi_sync_master_timeout": "30000", "binlog_expire_logs_seconds": "864000",
+    "rpl_semi_sync_master_wait_point": "AFTER_SYNC", "rpl_semi_sync_master_timeout": "30000", "loose-binlog_expire_logs_seconds": "864000",
+    "expire_logs_days": "10",
     "slave_exec_mode": "STRICT",
     "skip-slave-start": "1",
 }
