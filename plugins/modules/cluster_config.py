@@ -12,7 +12,8 @@ description:
   - Compares one declarative description with the live cluster information base (CIB) by meaning, applies the difference as one patch,
     waits until the cluster is idle and reads again. Run it once for each cluster, on a node where the cluster runs.
   - An object that is declared is managed completely. An option, operation or meta attribute of it that was not declared is removed.
-    Cluster properties and defaults that were not declared, and all other objects, stay as they are.
+    Cluster properties, defaults and attributes of nodes that were not declared, and all other objects, stay as they are.
+  - What it cannot describe (bundles, templates, tags, access control lists, lifetimes, values by reference) stays as it is, too.
   - Options of agents are checked against the agents' own metadata, and fence devices have to answer C(status), before anything changes.
   - In check mode on a host without a running cluster, everything is predicted as to be created.
 options:
@@ -22,14 +23,47 @@ options:
     required: true
     suboptions:
       properties:
-        description: Cluster properties, for example C(no-quorum-policy).
+        description: Cluster properties, for example C(no-quorum-policy). A value of V(null) takes the property out.
         type: dict
       resource_defaults:
-        description: Default meta attributes of resources, for example C(resource-stickiness).
+        description: Default meta attributes of resources, for example C(resource-stickiness). A value of V(null) takes the default out.
         type: dict
       operation_defaults:
-        description: Default attributes of operations, for example C(timeout).
+        description: Default attributes of operations, for example C(timeout). A value of V(null) takes the default out.
         type: dict
+      node_attributes:
+        description: Permanent attributes of nodes, as a mapping of node to names and values. A value of V(null) takes the attribute out.
+        type: dict
+      node_utilization:
+        description: What nodes have to offer, as a mapping of node to names and whole numbers. A value of V(null) takes it out.
+        type: dict
+      resource_default_sets:
+        description: Default meta attributes that hold only under a rule.
+        type: list
+        elements: dict
+        suboptions: &default_set
+          id:
+            description: Name in the cluster.
+            type: str
+            required: true
+          rule:
+            description:
+              - Rule with C(expressions), a list of mappings with one key each, C(expression), C(date_expression), C(rsc_expression), C(op_expression)
+                or C(rule), and with C(boolean_op), C(role), C(score) or C(score_attribute). Names are those of pacemaker's schema with C(_) for C(-).
+            type: dict
+            required: true
+          values:
+            description: Names and values.
+            type: dict
+            required: true
+          score:
+            description: The set with the highest score wins.
+            type: str
+      operation_default_sets:
+        description: Default attributes of operations that hold only under a rule.
+        type: list
+        elements: dict
+        suboptions: *default_set
       fence_devices:
         description: Fence devices.
         type: list
@@ -50,6 +84,9 @@ options:
             type: dict
           meta:
             description: Meta attributes, for example C(failure-timeout).
+            type: dict
+          utilization:
+            description: What it needs of O(description.node_utilization).
             type: dict
           operations:
             description: Operations.
@@ -75,6 +112,9 @@ options:
               start_delay:
                 description: Wait this long before the first run.
                 type: str
+              interval_origin:
+                description: Moment from which intervals are counted.
+                type: str
               enabled:
                 description: Whether it is run.
                 type: str
@@ -97,9 +137,18 @@ options:
             type: str
             required: true
           target:
-            description: Node that is fenced.
+            description: Node that is fenced. Exactly one of this, O(description.fence_levels[].target_pattern) and
+              O(description.fence_levels[].target_attribute) is given.
             type: str
-            required: true
+          target_pattern:
+            description: Regular expression for the names of the nodes.
+            type: str
+          target_attribute:
+            description: Attribute of the nodes, with O(description.fence_levels[].target_value).
+            type: str
+          target_value:
+            description: Value of the attribute.
+            type: str
           level:
             description: Position, from 1.
             type: int
@@ -147,7 +196,7 @@ options:
             description: Meta attributes, for example C(promotable).
             type: dict
       locations:
-        description: Location constraints.
+        description: Location constraints, with O(description.locations[].node) and O(description.locations[].score), or with rules.
         type: list
         elements: dict
         suboptions:
@@ -156,20 +205,33 @@ options:
             type: str
             required: true
           resource:
-            description: Resource.
+            description: Resource. Exactly one of this, O(description.locations[].resource_pattern) and O(description.locations[].sets) is given.
             type: str
-            required: true
+          resource_pattern:
+            description: Regular expression for the names of the resources.
+            type: str
           node:
             description: Node.
             type: str
-            required: true
           score:
             description: Whole number, C(INFINITY) or C(-INFINITY).
             type: str
-            required: true
+          rules:
+            description: Rules, as in O(description.resource_default_sets[].rule).
+            type: list
+            elements: dict
           role:
             description: Only for this role.
             type: str
+          resource_discovery:
+            description: Whether the cluster looks there for a resource that already runs, C(always), C(never) or C(exclusive).
+            type: str
+          sets:
+            description:
+              - Sets of resources instead of single ones, each with C(members) and with C(sequential), C(require_all), C(ordering), C(action), C(role),
+                C(score) or C(kind).
+            type: list
+            elements: dict
       colocations:
         description: Colocation constraints.
         type: list
@@ -182,11 +244,15 @@ options:
           resource:
             description: Resource that follows.
             type: str
-            required: true
           with:
             description: Resource that is followed.
             type: str
-            required: true
+          sets:
+            description:
+              - Sets of resources instead of single ones, each with C(members) and with C(sequential), C(require_all), C(ordering), C(action), C(role),
+                C(score) or C(kind).
+            type: list
+            elements: dict
           score:
             description: Whole number, C(INFINITY) or C(-INFINITY).
             type: str
@@ -200,6 +266,9 @@ options:
           influence:
             description: Whether the resource that follows can move the other one.
             type: str
+          node_attribute:
+            description: Not on the same node, but on nodes with the same value of this attribute.
+            type: str
       orders:
         description: Ordering constraints.
         type: list
@@ -212,16 +281,23 @@ options:
           first:
             description: Resource that comes first.
             type: str
-            required: true
           then:
             description: Resource that comes after it.
             type: str
-            required: true
+          sets:
+            description:
+              - Sets of resources instead of single ones, each with C(members) and with C(sequential), C(require_all), C(ordering), C(action), C(role),
+                C(score) or C(kind).
+            type: list
+            elements: dict
           kind:
             description: C(Mandatory), C(Optional) or C(Serialize).
             type: str
           symmetrical:
             description: Whether the reverse order holds for stopping.
+            type: str
+          require_all:
+            description: Whether all instances of a clone that comes first must have started.
             type: str
           first_action:
             description: Action of the first resource.
@@ -241,7 +317,12 @@ options:
           resource:
             description: Resource.
             type: str
-            required: true
+          sets:
+            description:
+              - Sets of resources instead of single ones, each with C(members) and with C(sequential), C(require_all), C(ordering), C(action), C(role),
+                C(score) or C(kind).
+            type: list
+            elements: dict
           ticket:
             description: Ticket that it needs.
             type: str
@@ -269,6 +350,10 @@ options:
             description: Events that it is told of, all when absent.
             type: list
             elements: str
+          attributes:
+            description: Node attributes that it is told of, all when absent. Needs C(attributes) among its events.
+            type: list
+            elements: str
           options:
             description: Environment variables.
             type: dict
@@ -276,7 +361,7 @@ options:
             description: Meta attributes.
             type: dict
           recipients:
-            description: Recipients, as values or as C(id) and C(value).
+            description: Recipients, as values or as C(id), C(value), C(options) and C(meta).
             type: list
             elements: raw
       absent:
@@ -289,7 +374,8 @@ options:
   exclusive:
     description:
       - Remove every fence device, resource, group, clone, fence level, constraint and alert that O(description) does not have, also what C(pcs resource move)
-        left behind. The diff shows them. Properties and defaults that are not declared stay, because the cluster writes some itself.
+        left behind. The diff shows them. Properties, defaults and attributes of nodes that are not declared stay, because the cluster writes some itself.
+        Bundles and other things that cannot be described stay as well.
     type: bool
     default: false
   verify_fencing:
@@ -461,9 +547,11 @@ def _write(cluster, plan, clock):
 
 PRIMITIVE = {
     "id": {"type": "str", "required": True}, "agent": {"type": "str", "required": True}, "options": {"type": "dict"}, "meta": {"type": "dict"},
+    "utilization": {"type": "dict"},
     "operations": {"type": "list", "elements": "dict", "options": {
         "name": {"type": "str", "required": True}, "interval": {"type": "str"}, "timeout": {"type": "str"}, "on_fail": {"type": "str"}, "role": {"type": "str"},
-        "start_delay": {"type": "str"}, "enabled": {"type": "str"}, "record_pending": {"type": "str"}, "options": {"type": "dict"}, "meta": {"type": "dict"}}},
+        "start_delay": {"type": "str"}, "interval_origin": {"type": "str"}, "enabled": {"type": "str"},
+        "record_pending": {"type": "str"}, "options": {"type": "dict"}, "meta": {"type": "dict"}}},
 }
 
 
@@ -474,20 +562,26 @@ def _listed(required, optional=(), **special):
     return {"type": "list", "elements": "dict", "options": options}
 
 
+_DICTS = {"type": "list", "elements": "dict"}
+_DEFAULT_SET = _listed((), ("score",), rule={"type": "dict", "required": True}, values={"type": "dict", "required": True})
+
 SPEC = {
     "description": {"type": "dict", "required": True, "options": {
         "properties": {"type": "dict"}, "resource_defaults": {"type": "dict"}, "operation_defaults": {"type": "dict"},
+        "node_attributes": {"type": "dict"}, "node_utilization": {"type": "dict"},
+        "resource_default_sets": _DEFAULT_SET, "operation_default_sets": _DEFAULT_SET,
         "fence_devices": {"type": "list", "elements": "dict", "options": PRIMITIVE},
-        "fence_levels": _listed(("target",), level={"type": "int", "required": True}, devices={"type": "raw", "required": True}),
+        "fence_levels": _listed((), ("target", "target_pattern", "target_attribute", "target_value"), level={"type": "int", "required": True},
+                                devices={"type": "raw", "required": True}),
         "resources": {"type": "list", "elements": "dict", "options": PRIMITIVE},
         "groups": _listed((), members={"type": "list", "elements": "str", "required": True}, meta={"type": "dict"}),
         "clones": _listed(("member",), meta={"type": "dict"}),
-        "locations": _listed(("resource", "node", "score"), ("role",)),
-        "colocations": _listed(("resource", "with", "score"), ("role", "with_role", "influence")),
-        "orders": _listed(("first", "then"), ("kind", "symmetrical", "first_action", "then_action")),
-        "tickets": _listed(("resource", "ticket"), ("role", "loss_policy")),
-        "alerts": _listed((), path={"type": "path", "required": True}, kinds={"type": "list", "elements": "str"}, options={"type": "dict"},
-                          meta={"type": "dict"},
+        "locations": _listed((), ("resource", "resource_pattern", "node", "score", "role", "resource_discovery"), rules=_DICTS, sets=_DICTS),
+        "colocations": _listed(("score",), ("resource", "with", "role", "with_role", "influence", "node_attribute"), sets=_DICTS),
+        "orders": _listed((), ("first", "then", "kind", "symmetrical", "require_all", "first_action", "then_action"), sets=_DICTS),
+        "tickets": _listed(("ticket",), ("resource", "role", "loss_policy"), sets=_DICTS),
+        "alerts": _listed((), path={"type": "path", "required": True}, kinds={"type": "list", "elements": "str"},
+                          attributes={"type": "list", "elements": "str"}, options={"type": "dict"}, meta={"type": "dict"},
                           recipients={"type": "list", "elements": "raw"}),
         "absent": {"type": "list", "elements": "str"}}},
     "secrets": {"type": "dict", "no_log": True},

@@ -50,13 +50,14 @@ class Pacemaker:
         return self._run(["cibadmin", "--query"], "cannot read the cluster's configuration")
 
     def verify(self, cib):
-        """Return what crm_verify finds wrong with a CIB, [] when nothing."""
+        """Return the errors that crm_verify finds in a CIB, [] when it finds none, or only warnings (what is deprecated, or not there yet)."""
         code, out, err = system.run(["crm_verify", "--xml-pipe", "-V"], stdin=cib)
         if code == 0:
             return []
         if code != INVALID:
             self._fail(["crm_verify"], code, out, err, "cannot check the new configuration")
-        return [line for line in (out + err).splitlines() if line.strip() and "-V may provide" not in line]
+        lines = [line.replace("\t", "") for line in (out + err).splitlines() if line.strip() and "-V may provide" not in line]
+        return [] if lines and "Warnings found during check" in lines[-1] else [line for line in lines if "Errors found during check" not in line] or lines
 
     def diff(self, old, new):
         """Return the patch between two CIBs, "" when they are equal."""

@@ -1,70 +1,30 @@
 # Copyright: (c) 2026, The constellation.opennebula team
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The part of a pacemaker configuration that we declared: description ⇄ CIB, compared by meaning, changed by id.
-
-A description is a dictionary of the lists and dictionaries below; each entry becomes one object, found in the CIB by its id:
-
-    properties, resource_defaults, operation_defaults   {name: value}; only the named ones are ours
-    fence_devices, resources                            {id, agent, options, meta, operations: [{name, interval, timeout, …}]}
-    groups {id, members, meta}     clones {id, member, meta}     fence_levels {id, target, level, devices}
-    colocations {id, resource, with, score, …}   orders {id, first, then, kind, …}   locations {id, resource, node, score}
-    tickets {id, resource, ticket, loss_policy}  alerts {id, path, kinds, options, recipients}
-    absent  [id, …]                                     objects that must not exist
+"""The part of a pacemaker configuration that we declared: read from the CIB, compared by meaning, changed by id.
 
 An object of ours is ours completely: an option, operation or meta attribute that was not declared is drift. All other objects of
-the CIB stay as they are. Read next: cib_kinds.py (XML of each kind), cib_values.py (what is equal).
+the CIB stay as they are. Read next: cib_description.py (what people write), cib_kinds.py (XML of each kind), cib_values.py (what is equal).
 """
 from __future__ import annotations
 
 import copy
-import re
 import xml.etree.ElementTree as ET
-from dataclasses import dataclass
 
-from . import cib_kinds, cib_values
-from .cib_kinds import BEYOND
+from . import cib_description, cib_kinds, cib_values
+from .cib_description import declared, masked  # noqa: F401 - declared is for our users
+from .cib_kinds import BEYOND, KINDS
+from .cib_pairs import PAIRS, REFERENCES, Ids
+from .cib_trees import near
 from .cib_values import KEEP, SECRET
 from .errors import CoreError, Problems
 from .plan import Change, Plan
 
+_SINGLES = {pairs.label: pairs for pairs in PAIRS}
+_BY_LABEL = {kind.label: kind for kind in KINDS}
+_ORDER = list(_SINGLES) + list(_BY_LABEL)
 
-@dataclass(frozen=True)
-class Kind:
-    """One kind of object: its list in a description, its name for people, its place in the CIB."""
-
-    key: str
-    label: str
-    section: str                        # path below <configuration>
-    tag: str
-    required: tuple = ()
-    fields: tuple = ()                  # optional ones
-    attributes: object = None           # for kinds that are one element with attributes
-
-
-KINDS = (
-    Kind("fence_devices", "fence device", "resources", "primitive", ("agent",), ("options", "meta", "operations")),
-    Kind("resources", "resource", "resources", "primitive", ("agent",), ("options", "meta", "operations")),
-    Kind("groups", "group", "resources", "group", ("members",), ("meta",)),
-    Kind("clones", "clone", "resources", "clone", ("member",), ("meta",)),
-    Kind("fence_levels", "fence level", "fencing-topology", "fencing-level", ("target", "level", "devices"), (), cib_kinds.FENCE_LEVEL),
-    Kind("locations", "location", "constraints", "rsc_location", ("resource", "node", "score"), ("role",), cib_kinds.LOCATION),
-    Kind("colocations", "colocation", "constraints", "rsc_colocation", ("resource", "with", "score"), ("role", "with_role", "influence"), cib_kinds.COLOCATION),
-    Kind("orders", "order", "constraints", "rsc_order", ("first", "then"), ("kind", "symmetrical", "first_action", "then_action"), cib_kinds.ORDER),
-    Kind("tickets", "ticket", "constraints", "rsc_ticket", ("resource", "ticket"), ("role", "loss_policy"), cib_kinds.TICKET),
-    Kind("alerts", "alert", "alerts", "alert", ("path",), ("kinds", "options", "meta", "recipients")),
-)
-PAIRS = (                               # description key, label, section, tag of the set, id of a new set
-    ("properties", "property", "crm_config", "cluster_property_set", "cib-bootstrap-options"),
-    ("resource_defaults", "resource default", "rsc_defaults", "meta_attributes", "rsc_defaults-options"),
-    ("operation_defaults", "operation default", "op_defaults", "meta_attributes", "op_defaults-options"),
-)
-KEYS = tuple(pair[0] for pair in PAIRS) + tuple(kind.key for kind in KINDS)
-_ORDER = [pair[1] for pair in PAIRS] + [kind.label for kind in KINDS]
-_OPERATION_FIELDS = ("name", "interval", "timeout", "on_fail", "role", "start_delay", "enabled", "record_pending", "options", "meta")
-_ALERT_KINDS = ("attributes", "fencing", "nodes", "resources")          # alerts-2.10.rng
-_SCORE = re.compile(r"^[+-]?(\d+|INFINITY)$")
-
+SECRET_CHANGED = "(secret, changed)"
 EMPTY = '<cib admin_epoch="0" epoch="0" num_updates="0"><configuration><crm_config/><nodes/><resources/><constraints/></configuration><status/></cib>'
 
 
@@ -84,156 +44,19 @@ def parse(text):
 def objects(root):
     """Return {(label, id): values} of everything in the configuration that has one of our kinds."""
     configuration, found = root.find("configuration"), {}
-    for dummy, label, section, tag, dummy_id in PAIRS:
-        holder = configuration.find(section)
-        values = cib_kinds.read_pairs(holder, tag)[0] if holder is not None else {}
-        found.update({(label, name): value for name, value in values.items()})
+    for pairs in PAIRS:
+        found.update({(pairs.label, name): value for name, value in pairs.read(configuration).items()})
     for kind in KINDS:
-        for element in _elements(configuration, kind):
-            found[(kind.label, element.get("id"))] = _read(kind, element)
+        for element in cib_kinds.elements(configuration, kind):
+            values = kind.codec.read(element)
+            lacks = kind.lacks(values)
+            found[(kind.label, element.get("id"))] = dict(values, **{BEYOND: values.get(BEYOND, []) + lacks}) if lacks else values
     return found
-
-
-def _elements(configuration, kind):
-    holder = configuration.find(kind.section)
-    for element in () if holder is None else holder.iter(kind.tag):
-        if kind.tag != "primitive" or (element.get("class") == "stonith") == (kind.key == "fence_devices"):
-            yield element
-
-
-def _read(kind, element):
-    if kind.attributes is not None:
-        return kind.attributes.read(element)
-    if kind.tag == "primitive":
-        return cib_kinds.read_primitive(element)
-    if kind.tag == "alert":
-        return cib_kinds.read_alert(element)
-    found = cib_kinds.read_group(element)
-    if kind.tag == "clone":
-        found["member"] = "".join(found.pop("members"))
-    return found
-
-
-# --- description → objects ------------------------------------------------------------------------------------------------------------------
-
-def declared(description, secrets=None):
-    """Return {(label, id): values} of a description; raise Problems naming everything that is wrong in it.
-
-    secrets: {object id: {option: value}}, merged into the options; a password among the visible options is refused.
-    """
-    problems, found, ids = [], {}, {}
-    description = {key: value for key, value in (description or {}).items() if value is not None}
-    for key in sorted(set(description) - set(KEYS) - {"absent"}):
-        problems.append(f"unknown key '{key}'; use some of: {', '.join(KEYS + ('absent',))}")
-    for key, label, *dummy in PAIRS:
-        for name, value in (description.get(key) or {}).items():
-            found[(label, name)] = cib_values.text(value)
-    for kind in KINDS:
-        for entry in description.get(kind.key) or []:
-            entry = {name: value for name, value in entry.items() if value is not None}
-            name = entry.get("id")
-            where = f"{kind.label} {name}"
-            wrong = [f"{where}: '{field}' is missing" for field in ("id",) + kind.required if entry.get(field) in (None, "", [])]
-            wrong += [f"{where}: unknown field '{field}'; use some of: {', '.join(('id',) + kind.required + kind.fields)}"
-                      for field in sorted(set(entry) - {"id"} - set(kind.required) - set(kind.fields))]
-            if name in ids:
-                wrong.append(f"{where}: the id is used twice (also by a {ids[name]})")
-            ids[name] = kind.label
-            problems += wrong
-            if not wrong:
-                found[(kind.label, name)] = _values(kind, entry, (secrets or {}).get(name, {}), where, problems)
-    for name in sorted(set(secrets or {}) - set(ids)):
-        problems.append(f"secrets for '{name}', which is not declared")
-    for name in sorted(set(description.get("absent") or []) & set(ids)):
-        problems.append(f"'{name}' is declared and listed as absent")
-    if problems:
-        raise Problems("the description of the cluster is not usable", problems)
-    return found
-
-
-def _values(kind, entry, secrets, where, problems):
-    if kind.tag == "primitive":
-        return _primitive(kind, entry, secrets, where, problems)
-    if kind.tag == "group":
-        return {"members": [cib_values.text(member) for member in entry["members"]], "meta": _texts(entry.get("meta"))}
-    if kind.tag == "clone":
-        return {"member": entry["member"], "meta": _texts(entry.get("meta"))}
-    if kind.tag == "alert":
-        problems += [f"{where}: there are no events '{one}'; use some of: {', '.join(_ALERT_KINDS)}" for one in entry.get("kinds") or []
-                     if one not in _ALERT_KINDS]
-        recipients = [{"id": f"{entry['id']}-recipient-{cib_values.text(one)}", "value": cib_values.text(one)} if not isinstance(one, dict) else _texts(one)
-                      for one in entry.get("recipients") or []]
-        return {"path": entry["path"], "kinds": sorted(entry.get("kinds") or []), "options": _texts(entry.get("options")),
-                "meta": _texts(entry.get("meta")), "recipients": recipients}
-    values = {name: cib_values.text(value) for name, value in entry.items() if name != "id" and not isinstance(value, (list, tuple))}
-    if isinstance(entry.get("devices"), (list, tuple)):
-        values["devices"] = ",".join(entry["devices"])
-    if "score" in values and not _SCORE.match(values["score"]):
-        problems.append(f"{where}: score '{values['score']}' is neither a number nor INFINITY")
-    return kind.attributes.without_defaults(values)
-
-
-def _primitive(kind, entry, secrets, where, problems):
-    agent, parts = entry["agent"], len(entry["agent"].split(":"))
-    if kind.key == "fence_devices":
-        agent = agent.replace("stonith:", "", 1)
-        if ":" in agent:
-            problems.append(f"{where}: agent '{agent}' is not the name of a fence agent (fence_…)")
-    elif parts not in (2, 3) or agent.startswith("stonith:") or (agent.startswith("ocf:") and parts != 3):
-        problems.append(f"{where}: agent '{agent}' is not written as class:type or ocf:provider:type")
-    options = _texts(entry.get("options"))
-    for name in sorted(options):
-        if cib_values.is_secret(name) and options[name] != KEEP:
-            problems.append(f"{where}: option '{name}' is a secret; it goes into secrets: {{{entry['id']}: {{{name}: …}}}}")
-    options.update(_texts(secrets))
-    operations = {}
-    for operation in entry.get("operations") or []:
-        key, values = _operation(operation, where, problems)
-        if key in operations:
-            problems.append(f"{where}: operation '{key}' is declared twice")
-        operations[key] = values
-    return {"agent": agent, "options": options, "meta": _texts(entry.get("meta")), "operations": operations}
-
-
-def _operation(operation, where, problems):
-    operation = {name: value for name, value in operation.items() if value is not None}
-    unknown = sorted(set(operation) - set(_OPERATION_FIELDS))
-    if unknown or not operation.get("name"):
-        problems.append(f"{where}: an operation has unknown fields {', '.join(unknown)}" if unknown else f"{where}: an operation has no name")
-    every = cib_values.interval(operation.get("interval"))
-    key = " ".join([str(operation.get("name"))] + ([every] if every != "0" else []) + ([operation["role"]] if operation.get("role") else []))
-    values = {name: _texts(value) if isinstance(value, dict) else cib_values.text(value)
-              for name, value in operation.items() if name not in ("name", "interval", "role") and value not in ({}, "")}
-    return key, values
-
-
-def _texts(values):
-    return {name: cib_values.text(value) for name, value in (values or {}).items() if value is not None}
 
 
 def describe(root):
     """Return (description, [ids that it cannot express]) of a live configuration; secrets show as "(secret)", which means "keep"."""
-    description, left = {}, []
-    labels = {kind.label: kind for kind in KINDS}
-    for (label, name), values in objects(root).items():
-        if label not in labels:
-            key = next(pair[0] for pair in PAIRS if pair[1] == label)
-            description.setdefault(key, {})[name] = values
-        elif isinstance(values, dict) and BEYOND in values:
-            left.append(name)
-        else:
-            description.setdefault(labels[label].key, []).append(dict(_public(masked(values)), id=name))
-    return description, left
-
-
-def _public(values):
-    if "operations" not in values:
-        return values
-    operations = []
-    for key, fields in values["operations"].items():
-        name, every, role = cib_kinds._split_key(key)
-        operations.append(dict(fields, name=name, interval=every, **({"role": role} if role else {})))
-    return dict(values, operations=operations)
+    return cib_description.describe(root, objects(root))
 
 
 # --- compare ------------------------------------------------------------------------------------------------------------------------------
@@ -245,15 +68,15 @@ def plan(root, wanted, absent=(), secrets=None, exclusive=False):
     Each change's step is (label, id, values or None): what ``render`` writes.
     """
     live = objects(root)
-    absent = set(absent) | ({name for label, name in set(live) - set(wanted) if label in {kind.label for kind in KINDS}} if exclusive else set())
-    _refuse_conflicts(root, live, wanted, absent)
+    gone = {key for key in live if key[0] in _BY_LABEL and (key[1] in set(absent) or (exclusive and key not in wanted))}
+    _refuse_conflicts(root, live, wanted, gone)
     names = {name for options in (secrets or {}).values() for name in options}
     changes, before, after = [], [], []
     for key in sorted(wanted, key=lambda key: _ORDER.index(key[0])):
-        target = settled(live.get(key), wanted[key])
+        target = settled(live.get(key), wanted[key]) if key[0] not in _EXACT else wanted[key]
         if live.get(key) != target:
             changes.append(_change(key, live.get(key), target, names))
-    for key in sorted((key for key in live if key[1] in set(absent) and key[0] not in [pair[1] for pair in PAIRS]), key=lambda key: -_ORDER.index(key[0])):
+    for key in sorted((key for key in live if key in gone), key=lambda key: -_ORDER.index(key[0])):
         changes.append(_change(key, live[key], None, names))
     for change in changes:
         dummy_label, dummy_name, values = change.step
@@ -263,16 +86,24 @@ def plan(root, wanted, absent=(), secrets=None, exclusive=False):
     return Plan(tuple(changes), before="\n".join(before + [""]) if changes else None, after="\n".join(after + [""]) if changes else None)
 
 
+_EXACT = ("node attribute", "node utilization")          # compared as texts by whoever reads them
+_NAMES = ("agent", "member", "members", "devices", "resource", "with", "first", "then", "node", "ticket", "path", "target", "expressions", "utilization")
+
+
 def settled(live, wanted, path=()):
     """Return the wanted values in the spelling of the live ones wherever both mean the same."""
     if isinstance(wanted, dict):
         live = live if isinstance(live, dict) else {}
         return {name: settled(live.get(name), value, path + (name,)) for name, value in wanted.items()}
+    if wanted == KEEP and live is not None:
+        return live
+    if path[-1:] and path[-1] in _NAMES:
+        return wanted
+    if isinstance(wanted, list) and isinstance(live, list) and len(live) == len(wanted):
+        return [settled(one, other, path) for one, other in zip(live, wanted)]
     if not isinstance(wanted, str) or not isinstance(live, str):
         return wanted
-    if wanted == KEEP:
-        return live
-    agent_option = path[:1] == ("options",) and not path[-1].startswith("pcmk_")
+    agent_option = "options" in path[:-1] and not path[-1].startswith("pcmk_")
     return live if cib_values.same(live, wanted, agent_option) else wanted
 
 
@@ -289,11 +120,11 @@ def _differing(live, target, names):
     """Return the two sides reduced to the leaves that differ: {"options.ip": …}."""
     left, right = _leaves(live), _leaves(target)
     paths = [path for path in sorted(set(left) | set(right)) if left.get(path) != right.get(path)]
-    hide = {path for path in paths if path[0] == "options" and (path[-1] in names or cib_values.is_secret(path[-1]))}
+    hide = {path for path in paths if "options" in path[:-1] and (path[-1] in names or cib_values.is_secret(path[-1]))}
 
     def side(values, mark):
         return {".".join(path): mark if path in hide else values[path] for path in paths if path in values}
-    return side(left, SECRET), side(right, "(secret, changed)" if left else SECRET)
+    return side(left, SECRET), side(right, SECRET_CHANGED if left else SECRET)
 
 
 def _leaves(values, path=()):
@@ -310,23 +141,16 @@ def _leaves(values, path=()):
     return found
 
 
-def masked(values, names=()):
-    """Return an object's values with its secrets replaced."""
-    if not isinstance(values, dict) or not isinstance(values.get("options"), dict):
-        return values
-    options = {name: SECRET if name in names or cib_values.is_secret(name) else value for name, value in values["options"].items()}
-    return dict(values, options=options)
-
-
 def _shown_pair(live, target, names):
     """Mask both sides; a secret that changes is seen to change."""
-    old, new = masked(live, names), masked(target, names)
-    if isinstance(live, dict) and isinstance(new, dict) and "options" in new:
-        options = {name: "(secret, changed)" if value == SECRET and name in live.get("options", {}) and live["options"][name] != target["options"][name]
-                   else value
-                   for name, value in new["options"].items()}
-        new = dict(new, options=options)
-    return old, new
+    return masked(live, names), _marked(live, target, masked(target, names))
+
+
+def _marked(live, target, shown):
+    if not isinstance(shown, dict):
+        return SECRET_CHANGED if shown == SECRET and live is not None and live != target else shown
+    live = live if isinstance(live, dict) else {}
+    return {name: _marked(live.get(name), target[name], value) for name, value in shown.items()}
 
 
 def _text(change, values):
@@ -337,25 +161,73 @@ def _text(change, values):
     return [f"{change.kind} {change.target}:"] + cib_values.lines({name: value for name, value in values.items() if value not in ({}, [])}, 2)
 
 
-def _refuse_conflicts(root, live, wanted, absent):
-    """Refuse what the CIB could not take: ids of another kind, references to nothing, secrets to keep that are not there."""
-    problems = []
-    taken = {element.get("id"): element for element in root.find("configuration").iter() if element.get("id")}
-    resources = {name for label, name in list(live) + list(wanted) if label in ("resource", "fence device", "group", "clone")} - set(absent)
-    resources |= {element.get("id") for element in root.iterfind("configuration/resources//") if element.tag in ("master", "bundle")}
-    labels = [kind.label for kind in KINDS]
+def _refuse_conflicts(root, live, wanted, gone):
+    """Refuse what the CIB could not take: ids of another kind, references to nothing, groups left empty, secrets to keep that are not there."""
+    configuration = root.find("configuration")
+    problems = _taken_ids(configuration, live, wanted) + _dangling(configuration, live, wanted, gone) + _robbed(live, wanted, gone)
+    nodes = {node.get("uname") for node in configuration.iterfind("nodes/node")}
+    for label, name in wanted:
+        if label in _EXACT and nodes and name.split(" ", 1)[0] not in nodes:
+            problems.append(f"{label} {name}: there is no node '{name.split(' ', 1)[0]}'; the cluster has {', '.join(sorted(nodes))}")
     for (label, name), values in wanted.items():
-        if label in labels and (label, name) not in live and name in taken:
-            problems.append(f"{label} {name}: the CIB has this id already, for a <{taken[name].tag}>")
-        for reference in _references(label, values):
-            if reference not in resources:
-                problems.append(f"{label} {name}: there is no resource '{reference}'")
-        if isinstance(values, dict):
-            known = (live.get((label, name)) or {}).get("options", {})
-            problems += [f"{label} {name}: secret '{option}' is to be kept, but there is none" for option, value in values.get("options", {}).items()
-                         if value == KEEP and option not in known]
+        known = live.get((label, name))
+        problems += [f"{label} {name}: secret '{path[-1]}' is to be kept, but there is none" for path, value in _leaves(values or {}).items()
+                     if value == KEEP and path not in _leaves(known or {})]
     if problems:
-        raise Problems("the description does not fit the cluster", problems)
+        raise Problems("the description does not fit the cluster", problems, hint="Nothing was changed.")
+
+
+def _taken_ids(configuration, live, wanted):
+    problems, taken, owner = [], {}, {}
+    for section in configuration:
+        for top in section:
+            for element in top.iter():
+                if element.get("id") and element.tag not in REFERENCES:
+                    taken[element.get("id")], owner[element.get("id")] = element, top.get("id")
+    for (label, name), values in wanted.items():
+        if label in _BY_LABEL and (label, name) not in live and name in taken:
+            inside = f" inside {owner[name]}" if owner[name] != name else ""
+            problems.append(f"{label} {name}: the CIB has this id already, for a <{taken[name].tag}>{inside}")
+        for recipient in values["recipients"] if label == "alert" else ():
+            if recipient in taken and owner[recipient] != name:
+                problems.append(f"{label} {name}: the CIB has the id of recipient {recipient} already, for a <{taken[recipient].tag}>")
+    return problems
+
+
+def _dangling(configuration, live, wanted, gone):
+    """Return references of ours to nothing, and references of others to what goes."""
+    resources = {name for label, name in [key for key in live if key not in gone] + list(wanted) if label in _RESOURCES}
+    resources |= {element.get("id") for element in configuration.iterfind("resources//*") if element.tag in ("primitive", "master", "bundle", "template")
+                  and element.get("id") not in {name for dummy, name in gone}}
+    tags = {element.get("id") for element in configuration.iterfind("tags/tag")}
+    problems = []
+    for (label, name), values in wanted.items():
+        known = resources | (tags if label not in ("group", "clone", "fence level") else set())
+        problems += [f"{label} {name}: there is no resource '{one}'" + (near(one, sorted(known)) if known else "")
+                     for one in _references(label, values) if one not in known]
+    lost = {name for label, name in gone if label in _RESOURCES}
+    for key, values in live.items():
+        if key not in gone and key not in wanted and key[0] not in ("group", "clone"):
+            problems += [f"{one} is to go, but {key[0]} {key[1]} refers to it; let that go, too (absent)" for one in _references(key[0], values) if one in lost]
+    return problems
+
+
+def _robbed(live, wanted, gone):
+    """Return groups and clones of others that would change because of what we take from them."""
+    problems, lost = [], {name for label, name in gone if label in _RESOURCES}
+    holders = {member: key for key in wanted if key[0] in ("group", "clone") for member in _references(key[0], wanted[key])}
+    for key, values in live.items():
+        if key[0] not in ("group", "clone") or key in gone or key in wanted:
+            continue
+        members = _references(key[0], values)
+        problems += [f"{' '.join(holders[one])}: {one} is in {key[0]} {key[1]}, which is not declared; declare that, or let it go (absent)"
+                     for one in members if one in holders]
+        if members and set(members) <= lost:
+            problems.append(f"{key[0]} {key[1]} would be left empty; let it go, too (absent)")
+    return problems
+
+
+_RESOURCES = ("resource", "fence device", "group", "clone")
 
 
 def _references(label, values):
@@ -364,7 +236,8 @@ def _references(label, values):
     if label == "fence level":
         return values["devices"].split(",")
     fields = {"clone": ("member",), "colocation": ("resource", "with"), "order": ("first", "then"), "location": ("resource",), "ticket": ("resource",)}
-    return [values[field] for field in fields.get(label, ()) if field in values]
+    found = [values[field] for field in fields.get(label, ()) if field in values]
+    return found + [member for one in (values or {}).get("sets", ()) for member in one["members"]] if label in fields else []
 
 
 # --- objects → CIB --------------------------------------------------------------------------------------------------------------------------
@@ -372,21 +245,17 @@ def _references(label, values):
 def render(root, changes):
     """Return the live CIB's text with the changes' steps written into it and its epoch one higher; the rest is untouched."""
     new = copy.deepcopy(root)
-    configuration, ids = new.find("configuration"), cib_kinds.Ids(new)
+    configuration, ids = new.find("configuration"), Ids(new)
     groups = []
     for label, name, values in (change.step for change in changes):
-        pair = next((pair for pair in PAIRS if pair[1] == label), None)
-        if pair:
-            holder = _section(configuration, pair[2])
-            cib_kinds.write_pairs(holder, pair[3], {name: values}, ids, base=pair[4], only=True)
-            continue
-        kind = next(kind for kind in KINDS if kind.label == label)
-        if values is None:
-            _remove(configuration, kind, name)
-        elif kind.tag in ("group", "clone"):
-            groups.append((kind, name, values))
+        if label in _SINGLES:
+            _SINGLES[label].write(_section(configuration, _SINGLES[label].section), name, values, ids)
+        elif values is None:
+            _remove(configuration, _BY_LABEL[label], name)
+        elif label in ("group", "clone"):
+            groups.append((_BY_LABEL[label], name, values))
         else:
-            _write(kind, _element(configuration, kind, name, ids), values, ids)
+            _BY_LABEL[label].codec.write(_element(configuration, _BY_LABEL[label], name, ids), values, ids)
     for kind, name, values in groups:   # after their members exist
         element = _element(configuration, kind, name, ids)
         members = values["members"] if kind.tag == "group" else [values["member"]]
@@ -394,15 +263,6 @@ def render(root, changes):
     new.set("epoch", str(int(new.get("epoch", "0")) + 1))
     new.set("num_updates", "0")
     return ET.tostring(new, encoding="unicode")
-
-
-def _write(kind, element, values, ids):
-    if kind.attributes is not None:
-        kind.attributes.write(element, values)
-    elif kind.tag == "alert":
-        cib_kinds.write_alert(element, values, ids)
-    else:
-        cib_kinds.write_primitive(element, values, ids)
 
 
 def _section(configuration, name):
@@ -417,11 +277,13 @@ def _section(configuration, name):
 
 
 def _element(configuration, kind, name, ids):
-    holder = _section(configuration, kind.section)
-    for element in holder.iter(kind.tag):
+    for element in cib_kinds.elements(configuration, kind):
         if element.get("id") == name:
             return element
-    return ET.SubElement(holder, kind.tag, {"id": ids.new(name)})
+    return ET.SubElement(_section(configuration, kind.section), kind.tag, dict({"id": ids.new(name)}, **_BIRTH.get(kind.key, {})))
+
+
+_BIRTH = {"fence_devices": {"class": "stonith"}}         # by which an element is recognised before it is written
 
 
 def _remove(configuration, kind, name):

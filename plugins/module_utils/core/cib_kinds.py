@@ -4,93 +4,26 @@
 """How each kind of object looks in a CIB: element → plain values, and plain values → element, edited in place.
 
 An object is a plain dictionary of strings (a property is one string). What an element holds beyond what we can express
-(rules, utilization, references) is listed under ``beyond``: on an object of ours that is drift, elsewhere it is left alone.
+(references, lifetimes) is listed under ``beyond``: on an object of ours that is drift, elsewhere it is left alone.
 Elements keep the ids they have; new ones get the names that pcs would give.
 """
 from __future__ import annotations
 
-import re
 import xml.etree.ElementTree as ET
+from dataclasses import dataclass
 
-from .cib_values import interval
+from . import cib_trees
+from .cib_pairs import read_pairs, write_pairs
+from .cib_trees import set_attributes
+from .cib_values import interval, role
 
 BEYOND = "beyond"
-
-
-class Ids:
-    """Hands out ids that no other element of the document has."""
-
-    def __init__(self, root):
-        self._taken = {element.get("id") for element in root.iter() if element.get("id")}
-
-    def new(self, wanted):
-        name = re.sub(r"[^A-Za-z0-9_.-]", "_", wanted)
-        name = name if re.match(r"[A-Za-z_]", name) else f"_{name}"
-        free, count = name, 0
-        while free in self._taken:
-            count += 1
-            free = f"{name}-{count}"
-        self._taken.add(free)
-        return free
-
-    def forget(self, element):
-        self._taken -= {inner.get("id") for inner in element.iter()}
-
-
-def set_attributes(element, wanted):
-    """Give an element exactly these attributes besides its id. Those that stay keep their place: crm_diff's digest depends on the order."""
-    for name in [name for name in element.keys() if name != "id" and name not in wanted]:
-        del element.attrib[name]
-    element.attrib.update(wanted)
-
-
-# --- sets of name/value pairs -------------------------------------------------------------------------------------------------------
-
-def read_pairs(owner, tag):
-    """Return ({name: value}, [what cannot be expressed]) of all sets with this tag in ``owner``."""
-    values, beyond = {}, []
-    for pairs in owner.findall(tag):
-        if pairs.get("id-ref"):
-            beyond.append(f"{tag} by reference to {pairs.get('id-ref')}")
-        for child in pairs:
-            if child.tag == "nvpair" and child.get("name"):
-                values.setdefault(child.get("name"), child.get("value", ""))
-            else:
-                beyond.append(f"{tag} with {child.tag} {child.get('id') or child.get('id-ref')}")
-    return values, beyond
-
-
-def write_pairs(owner, tag, wanted, ids, position=None, base=None, only=False):
-    """Make the sets of ``owner`` say what is wanted. only=True: other names of the first set stay (cluster properties)."""
-    base = base or f"{owner.get('id')}-{tag}"
-    sets = [pairs for pairs in owner.findall(tag) if not pairs.get("id-ref") and pairs.find("rule") is None]
-    for pairs in owner.findall(tag):
-        if not only and (pairs not in sets or pairs is not sets[0]):
-            owner.remove(pairs)
-    if not wanted and not (sets and len(sets[0])):
-        return
-    if not sets:
-        sets = [ET.Element(tag, {"id": ids.new(base)})]
-        owner.insert(len(owner) if position is None else position, sets[0])
-    present = {}
-    for pairs in sets if only else sets[:1]:
-        for pair in list(pairs):
-            name = pair.get("name")
-            if not only and (pair.tag != "nvpair" or name not in wanted or name in present):
-                pairs.remove(pair)
-            elif name:
-                present.setdefault(name, pair)
-    for name, value in wanted.items():
-        if name not in present:
-            present[name] = ET.SubElement(sets[0], "nvpair", {"id": ids.new(f"{sets[0].get('id')}-{name}"), "name": name})
-        present[name].set("value", value)
-    if not only and not len(sets[0]):
-        owner.remove(sets[0])
 
 
 # --- primitives: resources and fence devices ----------------------------------------------------------------------------------------
 
 _PRIMITIVE = {"id", "class", "provider", "type", "description"}
+_PRIMITIVE_PARTS = ("instance_attributes", "meta_attributes", "operations", "utilization")
 _OPERATION = {"id", "name", "interval", "description"}
 
 
@@ -101,12 +34,15 @@ def read_primitive(element):
     options, beyond = read_pairs(element, "instance_attributes")
     meta, more = read_pairs(element, "meta_attributes")
     beyond += more + sorted(set(element.keys()) - _PRIMITIVE)
-    beyond += [child.tag for child in element if child.tag not in ("instance_attributes", "meta_attributes", "operations")]
+    utilization, still_more = read_pairs(element, "utilization")
+    beyond += still_more + [child.tag for child in element if child.tag not in _PRIMITIVE_PARTS]
+    beyond += [f"operations by reference to {holder.get('id-ref')}" for holder in element.findall("operations") if holder.get("id-ref")]
     operations = {}
     for operation in element.iterfind("operations/op"):
-        operations[operation_key(operation)], more = _read_operation(operation)
-        beyond += more
-    found = {"agent": agent, "options": options, "meta": meta, "operations": operations}
+        values, more = _read_operation(operation)
+        beyond += more + ([f"operation {operation_key(operation)} twice"] if operation_key(operation) in operations else [])
+        operations.setdefault(operation_key(operation), values)
+    found = {"agent": agent, "options": options, "meta": meta, "utilization": utilization, "operations": operations}
     if beyond:
         found[BEYOND] = beyond
     return found
@@ -115,7 +51,7 @@ def read_primitive(element):
 def operation_key(operation):
     """Name an operation as people do: "start", "monitor 20s", "monitor 10s Promoted"."""
     every = interval(operation.get("interval"))
-    return " ".join([operation.get("name")] + ([every] if every != "0" else []) + ([operation.get("role")] if operation.get("role") else []))
+    return " ".join([operation.get("name")] + ([every] if every != "0" else []) + ([role(operation.get("role"))] if operation.get("role") else []))
 
 
 def _read_operation(operation):
@@ -132,10 +68,11 @@ def write_primitive(element, wanted, ids):
     attributes = dict(zip(names, agent), **({"class": "stonith"} if len(agent) == 1 else {}))
     set_attributes(element, dict({name: value for name, value in element.items() if name == "description"}, **attributes))
     for child in list(element):
-        if child.tag not in ("instance_attributes", "meta_attributes", "operations"):
+        if child.tag not in _PRIMITIVE_PARTS or (child.tag == "operations" and child.get("id-ref")):
             element.remove(child)
     write_pairs(element, "instance_attributes", wanted.get("options", {}), ids, position=0)
     write_pairs(element, "meta_attributes", wanted.get("meta", {}), ids, position=1 if element.find("instance_attributes") is not None else 0)
+    write_pairs(element, "utilization", wanted.get("utilization", {}), ids)
     _write_operations(element, wanted.get("operations", {}), ids)
 
 
@@ -152,11 +89,11 @@ def _write_operations(element, wanted, ids):
             present[key] = operation
     for key, values in wanted.items():
         operation = present.get(key)
-        name, every, role = _split_key(key)
+        name, every, its_role = split_key(key)
         if operation is None:
-            operation = ET.SubElement(holder, "op", {"id": ids.new(f"{element.get('id')}-{name}-interval-{every}" + (f"-{role}" if role else ""))})
+            operation = ET.SubElement(holder, "op", {"id": ids.new(f"{element.get('id')}-{name}-interval-{every}" + (f"-{its_role}" if its_role else ""))})
         attributes = {"name": name, "interval": operation.get("interval", every)}
-        attributes.update({"role": role} if role else {})
+        attributes.update({"role": operation.get("role", its_role)} if its_role else {})
         attributes.update({attribute.replace("_", "-"): value for attribute, value in values.items() if not isinstance(value, dict)})
         set_attributes(operation, attributes)
         write_pairs(operation, "instance_attributes", values.get("options", {}), ids, position=0)
@@ -165,7 +102,7 @@ def _write_operations(element, wanted, ids):
         element.remove(holder)
 
 
-def _split_key(key):
+def split_key(key):
     """'monitor 20s Promoted' → ('monitor', '20s', 'Promoted')."""
     name, *rest = key.split(" ")
     every = rest.pop(0) if rest and rest[0][0].isdigit() else "0"
@@ -188,18 +125,23 @@ def read_group(element):
 
 def write_group(element, wanted, ids, resources):
     """Give a group (or a clone: one member) its members in order; who is no member any more moves to the top."""
-    position = list(resources).index(element)
+    if [child.get("id") for child in element if child.tag in RESOURCE_TAGS] == wanted["members"]:
+        _write_group_parts(element, wanted, ids)
+        return
+    position = next(at for at, top in enumerate(resources) if element in top.iter())        # the group may be cloned
     for child in list(element):
         if child.tag in RESOURCE_TAGS and child.get("id") not in wanted["members"]:
             element.remove(child)
             resources.insert(position, child)
-        elif child.tag not in RESOURCE_TAGS + ("meta_attributes",):
-            element.remove(child)
     members = [take(resources, name) for name in wanted["members"]]
+    _write_group_parts(element, wanted, ids)
+    element.extend(members)
+
+
+def _write_group_parts(element, wanted, ids):
+    for child in [child for child in element if child.tag not in RESOURCE_TAGS + ("meta_attributes",)]:
+        element.remove(child)
     write_pairs(element, "meta_attributes", wanted.get("meta", {}), ids, position=0)
-    first = 0 if element.find("meta_attributes") is None else 1
-    for at, member in enumerate(members):
-        element.insert(first + at, member)
 
 
 def take(resources, name):
@@ -215,15 +157,20 @@ def take(resources, name):
 # --- objects that are one element with attributes: constraints, fence levels ----------------------------------------------------------
 
 class Attributes:
-    """One element; ``names``: our name → attribute; ``defaults``: what an absent attribute means."""
+    """One element; ``names``: our name → attribute; ``parts``: our name → tag of the trees in it; ``defaults``: what an absent attribute means."""
 
-    def __init__(self, tag, names, defaults=None):
-        self.tag, self.names, self.defaults = tag, names, defaults or {}
+    def __init__(self, names, parts=None, defaults=None):
+        self.names, self.parts, self.defaults = names, parts or {}, defaults or {}
 
     def read(self, element):
         ours = {attribute: name for name, attribute in self.names.items()}
         found = {ours[attribute]: value for attribute, value in element.items() if attribute in ours}
-        beyond = sorted(set(element.keys()) - set(ours) - {"id"}) + [child.tag for child in element]
+        beyond = sorted(set(element.keys()) - set(ours) - {"id"})
+        for child in element:
+            name = next((name for name, tag in self.parts.items() if tag == child.tag), None)
+            if name:
+                found.setdefault(name, []).append(cib_trees.read(child))
+            beyond += cib_trees.beyond(child) if name else [child.tag]
         found = self.without_defaults(found)
         if beyond:
             found[BEYOND] = beyond
@@ -232,48 +179,204 @@ class Attributes:
     def without_defaults(self, values):
         return {name: value for name, value in values.items() if self.defaults.get(name) != value}
 
-    def write(self, element, wanted, dummy_ids=None):
-        for child in list(element):
-            element.remove(child)
-        set_attributes(element, {self.names[name]: value for name, value in wanted.items()})
+    def write(self, element, wanted, ids):
+        set_attributes(element, {self.names[name]: value for name, value in wanted.items() if name in self.names})
+        cib_trees.write_children(element, [(tag, values) for name, tag in self.parts.items() for values in wanted.get(name, [])], ids)
 
 
-COLOCATION = Attributes("rsc_colocation", {"resource": "rsc", "with": "with-rsc", "score": "score", "role": "rsc-role", "with_role": "with-rsc-role",
-                                           "influence": "influence"})
-ORDER = Attributes("rsc_order", {"first": "first", "then": "then", "kind": "kind", "symmetrical": "symmetrical", "first_action": "first-action",
-                                 "then_action": "then-action"}, {"kind": "Mandatory", "symmetrical": "true", "first_action": "start"})
-LOCATION = Attributes("rsc_location", {"resource": "rsc", "node": "node", "score": "score", "role": "role"})
-TICKET = Attributes("rsc_ticket", {"resource": "rsc", "ticket": "ticket", "role": "rsc-role", "loss_policy": "loss-policy"})
-FENCE_LEVEL = Attributes("fencing-level", {"target": "target", "level": "index", "devices": "devices"})
+_SETS = {"sets": "resource_set"}
+COLOCATION = Attributes({"resource": "rsc", "with": "with-rsc", "score": "score", "role": "rsc-role", "with_role": "with-rsc-role", "influence": "influence",
+                         "node_attribute": "node-attribute"}, _SETS)
+ORDER = Attributes({"first": "first", "then": "then", "kind": "kind", "symmetrical": "symmetrical", "first_action": "first-action",
+                    "then_action": "then-action", "require_all": "require-all"}, _SETS,
+                   {"kind": "Mandatory", "symmetrical": "true", "first_action": "start", "require_all": "true"})
+LOCATION = Attributes({"resource": "rsc", "resource_pattern": "rsc-pattern", "node": "node", "score": "score", "role": "role",
+                       "resource_discovery": "resource-discovery"}, dict(_SETS, rules="rule"), {"resource_discovery": "always"})
+TICKET = Attributes({"resource": "rsc", "ticket": "ticket", "role": "rsc-role", "loss_policy": "loss-policy"}, _SETS)
+FENCE_LEVEL = Attributes({"target": "target", "target_pattern": "target-pattern", "target_attribute": "target-attribute", "target_value": "target-value",
+                          "level": "index", "devices": "devices"})
+
+
+# --- defaults that hold only under a rule ------------------------------------------------------------------------------------------------
+
+def read_default_set(element):
+    rule, values, beyond = element.find("rule"), {}, []
+    for child in element:
+        if child.tag == "nvpair" and child.get("name") and not child.get("id-ref"):
+            values.setdefault(child.get("name"), child.get("value", ""))
+        elif child is not rule:
+            beyond.append(f"{child.tag} {child.get('id') or child.get('id-ref')}")
+    found = dict({"values": values, "rule": cib_trees.read(rule)}, **({"score": element.get("score")} if element.get("score") else {}))
+    beyond += cib_trees.beyond(rule)
+    return dict(found, **({BEYOND: beyond} if beyond else {}))
+
+
+def write_default_set(element, wanted, ids):
+    set_attributes(element, {"score": wanted["score"]} if "score" in wanted else {})
+    pairs = {}
+    for pair in element.findall("nvpair"):
+        if pair.get("id-ref") or pair.get("name") not in wanted["values"] or pair.get("name") in pairs:
+            element.remove(pair)
+        else:
+            pairs[pair.get("name")] = pair
+    for name, value in wanted["values"].items():
+        if name not in pairs:
+            pairs[name] = ET.SubElement(element, "nvpair", {"id": ids.new(f"{element.get('id')}-{name}"), "name": name})
+        pairs[name].set("value", value)
+    rule = element.find("rule")
+    if rule is None:
+        rule = ET.Element("rule", {"id": ids.new(f"{element.get('id')}-rule")})
+        element.insert(0, rule)
+    cib_trees.write(rule, wanted["rule"], ids)
 
 
 # --- alerts ----------------------------------------------------------------------------------------------------------------------------
 
 def read_alert(element):
+    """Return an alert's values; its recipients by id, because their order means nothing."""
+    found = _told(element)
+    beyond = found.pop(BEYOND) + [child.tag for child in element if child.tag not in ("instance_attributes", "meta_attributes", "select", "recipient")]
+    found.update(path=element.get("path"), kinds=sorted(child.tag.replace("select_", "", 1) for child in element.iterfind("select/*")),
+                 attributes=sorted(child.get("name", "") for child in element.iterfind("select/select_attributes/attribute")), recipients={})
+    for recipient in element.iterfind("recipient"):
+        values = _told(recipient)
+        beyond += values.pop(BEYOND)
+        found["recipients"][recipient.get("id")] = dict({name: pairs for name, pairs in values.items() if pairs}, value=recipient.get("value"))
+    return dict(found, **({BEYOND: beyond} if beyond else {}))
+
+
+def _told(element):
     options, beyond = read_pairs(element, "instance_attributes")
     meta, more = read_pairs(element, "meta_attributes")
-    kinds = [child.tag.replace("select_", "", 1) for child in element.iterfind("select/*")]
-    recipients = [{"id": child.get("id"), "value": child.get("value")} for child in element.iterfind("recipient")]
-    beyond += more + [f"{child.tag} of recipient" for child in element.iterfind("recipient/*")]
-    beyond += [child.tag for child in element.iterfind("select/*/*")]
-    found = {"path": element.get("path"), "kinds": sorted(kinds), "options": options, "meta": meta, "recipients": recipients}
-    if beyond:
-        found[BEYOND] = beyond
-    return found
+    return {"options": options, "meta": meta, BEYOND: beyond + more}
 
 
 def write_alert(element, wanted, ids):
-    for child in list(element):
-        if child.tag not in ("instance_attributes", "meta_attributes"):
-            element.remove(child)
-            ids.forget(child)
+    for child in [child for child in element if child.tag not in ("instance_attributes", "meta_attributes", "select", "recipient")]:
+        element.remove(child)
     element.set("path", wanted["path"])
+    _write_told(element, wanted, ids)
+    _write_select(element, wanted, ids)
+    for recipient in element.findall("recipient"):
+        if recipient.get("id") not in wanted["recipients"]:
+            element.remove(recipient)
+    for name, values in wanted["recipients"].items():
+        recipient = next((one for one in element.findall("recipient") if one.get("id") == name), None)
+        if recipient is None:
+            recipient = ET.SubElement(element, "recipient", {"id": ids.new(name)})
+        recipient.set("value", values["value"])
+        _write_told(recipient, values, ids)
+
+
+def _write_told(element, wanted, ids):
     write_pairs(element, "meta_attributes", wanted.get("meta", {}), ids, position=0)
-    write_pairs(element, "instance_attributes", wanted.get("options", {}), ids)
-    if wanted.get("kinds"):
+    write_pairs(element, "instance_attributes", wanted.get("options", {}), ids, position=1 if element.find("meta_attributes") is not None else 0)
+
+
+def _write_select(element, wanted, ids):
+    select = element.find("select")
+    if select is None and wanted["kinds"]:
         select = ET.Element("select")
-        for kind in wanted["kinds"]:
-            ET.SubElement(select, f"select_{kind}")
         element.insert(0, select)
-    for recipient in wanted.get("recipients", []):
-        ET.SubElement(element, "recipient", {"id": ids.new(recipient["id"]), "value": recipient["value"]})
+    elif select is not None and not wanted["kinds"]:
+        element.remove(select)
+    for child in list(select) if wanted["kinds"] else []:
+        if child.tag.replace("select_", "", 1) not in wanted["kinds"]:
+            select.remove(child)
+    for kind in wanted["kinds"]:
+        if select.find(f"select_{kind}") is None:
+            ET.SubElement(select, f"select_{kind}")
+    attributes = select.find("select_attributes") if wanted["kinds"] else None
+    for attribute in list(attributes) if attributes is not None else []:
+        if attribute.get("name") not in wanted["attributes"]:
+            attributes.remove(attribute)
+    for name in wanted["attributes"]:
+        if all(attribute.get("name") != name for attribute in attributes):
+            ET.SubElement(attributes, "attribute", {"id": ids.new(f"{element.get('id')}-attribute-{name}"), "name": name})
+
+
+# --- the kinds -----------------------------------------------------------------------------------------------------------------------------
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of object: its list in a description, its name for people, its place in the CIB."""
+
+    key: str
+    label: str
+    section: str                        # path below <configuration>
+    tag: str
+    required: tuple = ()
+    fields: tuple = ()                  # optional ones
+    one_of: tuple = ()                  # choices, each ((fields that belong together), …): exactly one of these groups
+    codec: object = None                # read(element) → values; write(element, values, ids), which groups and clones lack (write_group)
+
+    def all_fields(self):
+        return ("id",) + self.required + tuple(name for choice in self.one_of for group in choice for name in group) + self.fields
+
+    def lacks(self, entry):
+        """Return what is missing in an object's values, or excludes each other."""
+        found = [f"'{name}' is missing" for name in self.required if entry.get(name) in (None, "", [], {})]
+        for choice in self.one_of:
+            groups = [group for group in choice if set(group) & set(entry)]
+            if len(groups) == 1:
+                found += [f"'{name}' is missing" for name in groups[0] if entry.get(name) in (None, "", [])]
+            else:
+                found.append("it needs " + ("only one" if groups else "one") + " of: " + "; ".join(" and ".join(group) for group in choice))
+        return found
+
+
+class Codec:
+    defaults = {}
+
+    def __init__(self, read, write=None):
+        self.read, self.write = read, write
+
+
+def _clone(element):
+    found = read_group(element)
+    found["member"] = "".join(found.pop("members"))
+    return found
+
+
+_PRIMITIVE_FIELDS, _PRIMITIVE_CODEC = ("options", "meta", "utilization", "operations"), Codec(read_primitive, write_primitive)
+_DEFAULTS, _SET = Codec(read_default_set, write_default_set), ("sets",)
+
+KINDS = (
+    Kind("resource_default_sets", "resource default set", "rsc_defaults", "meta_attributes", ("rule", "values"), ("score",), codec=_DEFAULTS),
+    Kind("operation_default_sets", "operation default set", "op_defaults", "meta_attributes", ("rule", "values"), ("score",), codec=_DEFAULTS),
+    Kind("fence_devices", "fence device", "resources", "primitive", ("agent",), _PRIMITIVE_FIELDS, codec=_PRIMITIVE_CODEC),
+    Kind("resources", "resource", "resources", "primitive", ("agent",), _PRIMITIVE_FIELDS, codec=_PRIMITIVE_CODEC),
+    Kind("groups", "group", "resources", "group", ("members",), ("meta",), codec=Codec(read_group)),
+    Kind("clones", "clone", "resources", "clone", ("member",), ("meta",), codec=Codec(_clone)),
+    Kind("fence_levels", "fence level", "fencing-topology", "fencing-level", ("level", "devices"), (),
+         ((("target",), ("target_pattern",), ("target_attribute", "target_value")),), FENCE_LEVEL),
+    Kind("locations", "location", "constraints", "rsc_location", (), ("role", "resource_discovery"),
+         ((("resource",), ("resource_pattern",), _SET), (("node", "score"), ("rules",))), LOCATION),
+    Kind("colocations", "colocation", "constraints", "rsc_colocation", ("score",), ("role", "with_role", "influence", "node_attribute"),
+         ((("resource", "with"), _SET),), COLOCATION),
+    Kind("orders", "order", "constraints", "rsc_order", (), ("kind", "symmetrical", "require_all", "first_action", "then_action"),
+         ((("first", "then"), _SET),), ORDER),
+    Kind("tickets", "ticket", "constraints", "rsc_ticket", ("ticket",), ("role", "loss_policy"), ((("resource",), _SET),), TICKET),
+    Kind("alerts", "alert", "alerts", "alert", ("path",), ("kinds", "attributes", "options", "meta", "recipients"), codec=Codec(read_alert, write_alert)),
+)
+
+
+def elements(configuration, kind):
+    """Return a configuration's elements of one kind; what is inside a bundle or another thing that we cannot describe is part of that."""
+    holder = configuration.find(kind.section)
+    return [element for element in _reachable(holder) if element.tag == kind.tag and _is(kind, element)] if holder is not None else []
+
+
+def _reachable(holder):
+    for element in holder:
+        yield element
+        if element.tag in ("group", "clone"):
+            yield from _reachable(element)
+
+
+def _is(kind, element):
+    if kind.tag == "primitive":
+        return (element.get("class") == "stonith") == (kind.key == "fence_devices")
+    if kind.tag == "meta_attributes":
+        return element.find("rule") is not None
+    return True

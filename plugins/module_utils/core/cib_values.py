@@ -14,11 +14,13 @@ import re
 SECRET = "(secret)"
 KEEP = SECRET                           # given back as a value it means: leave what is there
 
-_SECRET_NAME = re.compile(r"(passw|secret|token|passphrase|private_key|_pass$|^pass$)", re.IGNORECASE)
+_SECRET_NAME = re.compile(r"(passw|secret|token|passphrase|private_key|_pass$|^pass$|^community$)", re.IGNORECASE)
 _NOT_SECRET_NAME = re.compile(r"(_script|_file|_path|_timeout|identity)$", re.IGNORECASE)
 _NUMBER = re.compile(r"^([+-]?\d+)\s*(us|usec|ms|msec|s|sec|m|min|h|hr)?$", re.IGNORECASE)
 _SECONDS = {"us": 1e-6, "usec": 1e-6, "ms": 1e-3, "msec": 1e-3, "s": 1, "sec": 1, "m": 60, "min": 60, "h": 3600, "hr": 3600, None: 1}
 _TRUE, _FALSE = ("true", "on", "yes", "y", "1"), ("false", "off", "no", "n", "0")
+_SCORE = re.compile(r"^[+-]?(\d+|INFINITY)$")
+_ROLES = {"master": "promoted", "slave": "unpromoted"}       # the names before pacemaker 2.1
 _INFINITY = {"INFINITY": 1000000, "+INFINITY": 1000000, "-INFINITY": -1000000}
 
 
@@ -45,7 +47,9 @@ def same(live, wanted, agent_option=False):
         return True
     if live is None or wanted is None:
         return False
-    words = {live.lower(), wanted.lower()}
+    words = {_ROLES.get(word.lower(), word.lower()) for word in (live, wanted)}
+    if len(words) == 1 and words <= set(_ROLES.values()):
+        return True
     if words - {"0", "1"} and (words <= set(_TRUE) or words <= set(_FALSE)):
         return True
     if agent_option:
@@ -67,6 +71,29 @@ def number(value):
         return None
     seconds = int(match.group(1)) * _SECONDS[match.group(2).lower() if match.group(2) else None]
     return int(seconds) if seconds == int(seconds) else seconds
+
+
+def is_score(value):
+    return bool(_SCORE.match(value))
+
+
+def boolean(value):
+    """Return a boolean as the schema of the CIB wants it, anything else as it is.
+
+    >>> boolean("True"), boolean("no"), boolean("maybe")
+    ('true', 'false', 'maybe')
+    """
+    word = value.lower()
+    return "true" if word in _TRUE else "false" if word in _FALSE else value
+
+
+def role(value):
+    """Return the present name of a role.
+
+    >>> role("Master"), role("Started")
+    ('Promoted', 'Started')
+    """
+    return _ROLES.get(value.lower(), value).capitalize()
 
 
 def interval(value):

@@ -74,6 +74,14 @@ def test_verification_returns_what_is_wrong(programs):
     assert pacemaker.Pacemaker().verify("<cib/>") == []
 
 
+def test_what_pacemaker_only_warns_of_is_no_error(programs):
+    programs[1]["crm_verify"] = (78, "", "crm_verify: Warnings found during check: config may not be valid\n")     # 2.1.5, a lifetime is deprecated
+    assert pacemaker.Pacemaker().verify("<cib/>") == []
+    programs[1]["crm_verify"] = (78, "", "(rsc_ticket_new) \terror: Resetting 'loss-policy' for ticket 'T' to 'stop' because fencing is not configured\n"
+                                         "crm_verify: Errors found during check: config not valid\n")
+    assert pacemaker.Pacemaker().verify("<cib/>") == ["(rsc_ticket_new) error: Resetting 'loss-policy' for ticket 'T' to 'stop' because fencing is not configured"]
+
+
 def test_waiting_ends_with_an_answer_or_an_error(programs):
     for code, expected in ((0, True), (124, False)):
         programs[1]["crm_resource"] = (code, "", "")
