@@ -35,6 +35,10 @@ options:
       host:
         description: Address of its server. Pulling from another one is a finding. Not looked at when absent.
         type: str
+      other_hosts:
+        description: Other addresses that are right, too, because the keeper of a ring chooses among them.
+        type: list
+        elements: str
       port:
         description: Port of its server.
         type: int
@@ -109,7 +113,7 @@ from ..module_utils.core.errors import NotThere
 
 def read(params, servers):
     expected = {item["name"]: item.get("do_tables") or [] for item in params["sources"]}
-    addresses = {item["name"]: (item["host"], item.get("port") or 3306) for item in params["sources"] if item.get("host")}
+    addresses = {item["name"]: (item["host"], item.get("port") or 3306, *(item.get("other_hosts") or [])) for item in params["sources"] if item.get("host")}
     try:
         found = repair_look.report(servers, params["database"], expected, addresses)
     except NotThere as absent:
@@ -124,7 +128,8 @@ def main():
         password={"type": "str", "required": True, "no_log": True}, node={"type": "str", "default": "this-host"},
         inventory={"type": "list", "elements": "str", "default": []},
         sources={"type": "list", "elements": "dict", "default": [], "options": {
-            "name": {"type": "str", "required": True}, "host": {"type": "str"}, "port": {"type": "int", "default": 3306},
+            "name": {"type": "str", "required": True}, "host": {"type": "str"}, "other_hosts": {"type": "list", "elements": "str"},
+            "port": {"type": "int", "default": 3306},
             "do_tables": {"type": "list", "elements": "str"}}}))
     glue.run(module, lambda: read(module.params, mariadb.Servers(module.params)))
 

@@ -43,6 +43,12 @@ options:
       host:
         description: Address of the server to pull from. Required unless O(sources[].state=absent).
         type: str
+      other_hosts:
+        description:
+          - Addresses that an existing connection may pull from instead of O(sources[].host); it is left as it is then. In a zone of three and more
+            front-ends the keeper of the ring chooses among them. A new connection pulls from O(sources[].host).
+        type: list
+        elements: str
       port:
         description: As O(port), for this connection.
         type: int
@@ -300,8 +306,9 @@ def main():
     module = glue.module(argument_spec=dict(
         mariadb.SPEC,
         sources={"type": "list", "elements": "dict", "required": True, "options": {
-            "name": {"type": "str", "required": True}, "host": {"type": "str"}, "port": {"type": "int"}, "user": {"type": "str"},
-            "password": {"type": "str", "no_log": True}, "connect_retry_s": {"type": "int"}, "heartbeat_s": {"type": "float"}, "delay_s": {"type": "int"},
+            "name": {"type": "str", "required": True}, "host": {"type": "str"}, "other_hosts": {"type": "list", "elements": "str"},
+            "port": {"type": "int"}, "user": {"type": "str"}, "password": {"type": "str", "no_log": True}, "connect_retry_s": {"type": "int"},
+            "heartbeat_s": {"type": "float"}, "delay_s": {"type": "int"},
             "use_gtid": choice, "log_file": {"type": "str"}, "log_pos": {"type": "int"}, "ssl": {"type": "bool"}, "ssl_ca": {"type": "path"},
             "ssl_cert": {"type": "path"}, "ssl_key": {"type": "path", "no_log": False}, "ssl_verify": {"type": "bool"},
             "do_tables": {"type": "list", "elements": "str"}, "state": state}},

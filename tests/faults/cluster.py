@@ -10,6 +10,7 @@ federation address is: on the standby, or on the active front-end while there is
 import json
 import os
 import random
+import shutil
 import subprocess
 import sys
 import time
@@ -20,12 +21,13 @@ MONITOR_S = 2.0
 class Cluster:
     """Both zones. ``say`` takes lines for the run's log; ``writers`` is told where each zone's workload may go."""
 
-    def __init__(self, layout, say, writers):
+    def __init__(self, layout, say, writers, seed=1):
         self.layout, self.nodes, self.network, self.say, self.writers = layout, layout.nodes, layout.network, say, writers
         self.zones = {name: list(zone["nodes"]) for name, zone in layout.topology["zones"].items()}
         self.members = {name: set(nodes) for name, nodes in self.zones.items()}
         self.active = {name: None for name in self.zones}
-        self.gates, self.next_monitor, self.refusals = {}, 0.0, []
+        self.gates, self.next_monitor, self.refusals, self.keepers, self.federation = {}, 0.0, [], {}, None
+        self.random = random.Random(f"who takes over {seed}")
         self.bin = layout.folder / "bin"
         self.bin.mkdir(exist_ok=True)
         for program, text in (("crm_node", f'#!/bin/sh\ncat "{layout.folder}/members-$FAULTS_ZONE"\n'),
@@ -38,11 +40,20 @@ class Cluster:
     def zone_of(self, name):
         return self.nodes[name].zone["name"]
 
-    def peer(self, name):
-        return next(one for one in self.zones[self.zone_of(name)] if one != name)
+    def others(self, name):
+        return [one for one in self.zones[self.zone_of(name)] if one != name]
+
+    def living(self, zone):
+        return [name for name in self.zones[zone] if name in self.members[zone] and self.nodes[name].up]
 
     def standby(self, zone):
-        return next((name for name in self.zones[zone] if name != self.active[zone]), None)
+        """Return a node that may take over, one of several at random."""
+        return self.random.choice([name for name in self.living(zone) if name != self.active[zone]])
+
+    def following(self, name):
+        """Return the node that pulls from this one as declared: it acknowledges."""
+        nodes = self.zones[self.zone_of(name)]
+        return nodes[(nodes.index(name) + 1) % len(nodes)]
 
     def _tell_members(self, zone):
         (self.layout.folder / f"members-{zone}").write_text(" ".join(sorted(self.members[zone])) + "\n")
@@ -93,19 +104,36 @@ class Cluster:
 
     # --- nodes go and come ----------------------------------------------------------------------------------------------------
 
+    def keep_ring(self, name):
+        """Start what constellation-ring.service runs in zones of three and more."""
+        node = self.nodes[name]
+        if node.ring:
+            log = open(node.folder / "ring.log", "a", encoding="utf-8")
+            self.keepers[name] = subprocess.Popen([str(node.folder / "ring-keeper"), "keep"], stdout=log, stderr=subprocess.STDOUT,
+                                                  env=self._environment(name))
+
     def kill(self, name):
         """The machine is off: what was on its way is lost when its links were cut."""
+        if name in self.keepers:
+            keeper = self.keepers.pop(name)
+            keeper.kill()
+            keeper.wait()
+            for rest in self.nodes[name].folder.glob("run-*"):      # /run is empty after a boot
+                if rest.is_dir():
+                    shutil.rmtree(rest)
+                else:
+                    rest.unlink()
         self.nodes[name].kill()
         self.network("drop", *self.network.towards(name))
 
     def fenced(self, name):
         """The others know for certain that it is off: it leaves the membership, the alert runs, the federation address moves."""
-        zone, survivor = self.zone_of(name), self.peer(name)
+        zone = self.zone_of(name)
         self.members[zone].discard(name)
         self._tell_members(zone)
         if self.active[zone] == name:
             self.active[zone] = None
-        if self.nodes[survivor].up:
+        for survivor in self.living(zone):
             done = self.run(survivor, "fencing-alert", CRM_alert_kind="fencing", CRM_alert_node=name, CRM_alert_rc="0", CRM_alert_desc="Operation off")
             if done.returncode:
                 self.say(f"fencing-alert on {survivor}: {last(done.stdout)}")
@@ -120,15 +148,21 @@ class Cluster:
         self._tell_members(zone)
 
     def takeover(self, dead):
-        """Fence and promote the survivor, as often as pacemaker would try."""
+        """Fence and promote a survivor, as often as pacemaker would try."""
         self.fenced(dead)
-        return self.wait_until(lambda: self.promote(self.peer(dead)), 60, every_s=1)
+        return self.elect(self.zone_of(dead))
+
+    def elect(self, zone):
+        candidates = self.living(zone)
+        self.random.shuffle(candidates)
+        return self.wait_until(lambda: any(self.promote(name) for name in candidates), 60, every_s=1)
 
     def power_on(self, name):
         """The node boots: MariaDB as standby, then its gate; it is a member once the gate has opened."""
         node = self.nodes[name]
         node.start()
         self.start_replication(name)
+        self.keep_ring(name)
         self.knock(name)
 
     def start_replication(self, name):
@@ -169,8 +203,9 @@ class Cluster:
 
     def place_federation(self):
         active = self.active["alpha"]
-        standby = next((name for name in self.zones["alpha"] if name != active and name in self.members["alpha"] and self.nodes[name].up), None)
-        holder = standby or active
+        standbys = [name for name in self.living("alpha") if name != active]
+        holder = self.federation if self.federation in standbys else standbys[0] if standbys else active
+        self.federation = holder
         for name in self.nodes:
             if self.nodes[name].facts["federation_slave"] and f"{name}->federation" in self.network.names:
                 self.network("point", f"{name}->federation", self.layout.inner(holder) if holder else None, self.layout.ports[holder] if holder else 0)
@@ -193,7 +228,7 @@ class Cluster:
         return all(len(self.members[zone]) == len(nodes) and self.active[zone] for zone, nodes in self.zones.items()) and not self.gates
 
     def close(self):
-        for process, _ in self.gates.values():
+        for process in [*self.keepers.values(), *(process for process, _ in self.gates.values())]:
             process.kill()
             process.wait()
 

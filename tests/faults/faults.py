@@ -22,7 +22,7 @@ def kill_of_the_active(cluster, random, look, zone=ALPHA):
 
 def partition_then_kill(cluster, random, look, zone=ALPHA):
     old = cluster.active[zone]
-    links = cluster.network.between(old, cluster.peer(old))
+    links = [link for other in cluster.others(old) for link in cluster.network.between(old, other)]
     cluster.network("cut", *links)
     cluster.wait(random.uniform(1.0, 3.0))
     cluster.kill(old)
@@ -45,7 +45,7 @@ def standby_killed(cluster, random, look):
 
 def lagging_standby_then_kill(cluster, random, look):
     old = cluster.active[ALPHA]
-    late = cluster.peer(old)
+    late = cluster.following(old)
     for source in cluster.nodes[late].facts["pair_sources"]:
         cluster.nodes[late].rows(f"STOP SLAVE '{source['name']}' SQL_THREAD")
     cluster.wait(random.uniform(0.7, 2.0))
@@ -97,7 +97,7 @@ def planned_switch(cluster, random, look):
 
 def slave_zone_pair_cut(cluster, random, look):
     old = cluster.active[BETA]
-    links = cluster.network.between(old, cluster.peer(old))
+    links = [link for other in cluster.others(old) for link in cluster.network.between(old, other)]
     cluster.network("cut", *links)
     cluster.wait(random.uniform(1.0, 3.0))
     killed = random.random() < 0.4
@@ -138,11 +138,81 @@ def both_slave_zone_nodes_restarted(cluster, random, look):
         cluster.wait(1)
 
 
+# --- zones of three and more ---------------------------------------------------------------------------------------------------
+
+def acknowledger_killed(cluster, random, look):
+    """Whoever pulls from the active is gone for a while, and the zone moves to the one that is left."""
+    gone = cluster.following(cluster.active[ALPHA])
+    cluster.kill(gone)
+    cluster.wait(random.uniform(0.3, 1.5))
+    look(f"{gone} is off")
+    cluster.fenced(gone)
+    cluster.wait(random.uniform(0.5, 8.0))
+    cluster.switch(ALPHA)
+    cluster.wait(random.uniform(0.3, 2.0))
+    cluster.power_on(gone)
+
+
+def next_killed_when_the_first_is_back(cluster, random, look):
+    for _ in range(2):
+        kill_of_the_active(cluster, random, look)
+        cluster.wait_until(cluster.complete, 60)
+        cluster.wait(random.uniform(0.0, 3.0))
+
+
+def server_of_the_active_crashes(cluster, random, look):
+    """MariaDB alone dies; its machine stays a member and brings it back as standby."""
+    old = cluster.active[ALPHA]
+    cluster.nodes[old].kill()
+    look(f"MariaDB on {old} is down")
+    cluster.active[ALPHA] = None
+    cluster.elect(ALPHA)
+    cluster.wait(random.uniform(0.0, 3.0))
+    cluster.nodes[old].start()
+    cluster.start_replication(old)
+    cluster.place_federation()
+
+
+def broken_member_is_bypassed(cluster, random, look):
+    """Somebody has stopped the channel of whoever acknowledges; the active dies, or not, while the ring leads around it."""
+    old = cluster.active[ALPHA]
+    late = cluster.following(old)
+    name = cluster.nodes[late].facts["pair_sources"][0]["name"]
+    cluster.nodes[late].rows(f"STOP SLAVE '{name}'")
+    cluster.wait(random.uniform(0.5, 8.0))
+    look(f"the channel of {late} is stopped")
+    killed = random.random() < 0.5
+    if killed:
+        cluster.kill(old)
+        cluster.fenced(old)
+    cluster.wait(random.uniform(0.0, 1.0))
+    cluster.nodes[late].rows(f"START SLAVE '{name}'")
+    if killed:
+        cluster.elect(ALPHA)
+        cluster.wait(random.uniform(0.5, 1.5))
+        cluster.power_on(old)
+
+
+def all_restarted(cluster, random, look):
+    names = list(cluster.zones[ALPHA])
+    random.shuffle(names)
+    cluster.cold_stop(ALPHA, names)
+    look("zone alpha is off")
+    cluster.wait(random.uniform(0.3, 1.5))
+    for name in names:
+        cluster.power_on(name)
+    cluster.wait_until(lambda: cluster.members[ALPHA] == set(names), 60)
+    cluster.elect(ALPHA)
+
+
 WEIGHTS = {kill_of_the_active: 4, partition_then_kill: 4, standby_killed: 2, lagging_standby_then_kill: 3, slave_zone_node_killed: 3,
            federation_cut_during_a_switch: 3, planned_switch: 2, slave_zone_pair_cut: 2, standby_down_for_long: 1, both_slave_zone_nodes_restarted: 1}
-NAMES = {fault.__name__: fault for fault in WEIGHTS}
+RING_WEIGHTS = {acknowledger_killed: 4, next_killed_when_the_first_is_back: 3, server_of_the_active_crashes: 3, broken_member_is_bypassed: 3,
+                all_restarted: 1}
+NAMES = {fault.__name__: fault for fault in {**WEIGHTS, **RING_WEIGHTS}}
 
 
-def sequence(random, count):
+def sequence(random, count, ring=False):
     """Return the faults of a seed."""
-    return random.choices(list(WEIGHTS), list(WEIGHTS.values()), k=count)
+    weights = {**WEIGHTS, **RING_WEIGHTS} if ring else WEIGHTS
+    return random.choices(list(weights), list(weights.values()), k=count)

@@ -175,6 +175,13 @@ class Laboratory:
     def peer(self, name):
         return next(one for one in self.zones[self.zone_of(name)] if one != name)
 
+    def others(self, name):
+        return [one for one in self.zones[self.zone_of(name)] if one != name]
+
+    def following(self, name):
+        """Return the node that pulls from this one: the peer, in a pair."""
+        return self.peer(name)
+
     def standby(self, zone):
         active = self.active[zone]
         return next(name for name in self.zones[zone] if name != active)

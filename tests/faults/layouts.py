@@ -29,14 +29,14 @@ SOURCE = {"port": 3306, "user": "opennebula_repl", "password": PASSWORD["openneb
           "ssl_verify": True, "state": "started", "exclusive": True, "wait_for": "running", "wait_timeout_s": 20}
 
 
-def derive(net, prefix=24):
-    """Return the topology of two zones of two front-ends on the network net (two numbers of an address)."""
+def derive(net, prefix=24, nodes=(2, 2)):
+    """Return the topology of two zones on the network net (two numbers of an address); nodes: how many front-ends each has."""
     inventory = {}
-    for zone, mode, number in (("alpha", "master", 1), ("beta", "slave", 2)):
-        for index in (1, 2):
+    for zone, mode, number, count in (("alpha", "master", 1, nodes[0]), ("beta", "slave", 2, nodes[1])):
+        for index in range(1, count + 1):
             inventory[f"{zone}{index}"] = dict(PASSWORD, zone_name=zone, zone_mode=mode, zone_vip=f"{net}.{number}.100/{prefix}", zone_laboratory=True,
                                                node_address=f"{net}.{number}.{10 + index}", opennebula_release="5.0")
-    for host in ("alpha1", "alpha2"):
+    for host in [name for name in inventory if name.startswith("alpha")]:
         inventory[host]["zone_federation_vip"] = f"{net}.1.101/{prefix}"
     return topology.derive(inventory).as_dict()
 
@@ -53,11 +53,11 @@ class Layout:
 
     name = "standby"
 
-    def __init__(self, folder, port=23306):
+    def __init__(self, folder, port=23306, nodes=(2, 2)):
         self.folder, self.network = pathlib.Path(folder), Network()
         for net in range(10, 250):
             try:
-                self.topology = derive(f"127.{net}")
+                self.topology = derive(f"127.{net}", nodes=nodes)
                 self._links(port)
                 break
             except OSError:      # another run has these addresses
@@ -133,20 +133,22 @@ class Layout:
         counters(node)
 
     def begin(self, cluster):
-        """Two pairs that are no federation yet."""
+        """Two zones that are no federation yet."""
         for node in self.nodes.values():
             self.access(node)
         for node in self.nodes.values():
             self.sources(node, federation=False)
+        for name in self.nodes:
+            cluster.keep_ring(name)
         cluster.promote("alpha1")
         self.tables(self.nodes["alpha1"])
 
     def converge(self, cluster):
         """The order of site.yml."""
         self.begin(cluster)
-        for node in ("beta1", "beta2"):
+        for node in self.topology["zones"]["beta"]["nodes"]:
             self.seed(self.nodes[node])
-        for node in ("beta1", "beta2"):
+        for node in self.topology["zones"]["beta"]["nodes"]:
             self.sources(self.nodes[node])
         cluster.promote("beta1")
         self.nodes["beta1"].rows(f"CREATE TABLE vm_pool ({POOL})", "opennebula")

@@ -6,7 +6,7 @@
 
     tests/faults/run.py --seed 1 --faults 25 --layout standby|guide
 
-Two zones of two bare mariadbd servers on this machine, nothing else. The same seed gives the same faults in both layouts. Exit code 0 when
+Two zones of two (or --nodes) bare mariadbd servers on this machine, nothing else. The same seed gives the same faults in both layouts. Exit code 0 when
 nothing acknowledged was lost, stale or doubled, the nodes are equal and our verification was never green on what the oracle saw broken.
 """
 import argparse
@@ -31,20 +31,21 @@ import verdict  # noqa: E402
 from servers import PASSWORD  # noqa: E402
 
 SETTLE_S = {"standby": 25, "guide": 3, "lab": 150}
-COLUMNS = ("layout", "seed", "faults", "ops", "acked inserts", "lost", "stale", "missed", "doubled", "ghosts", "equal", "stops", "repairs",
+COLUMNS = ("layout", "nodes", "seed", "faults", "ops", "acked inserts", "lost", "stale", "missed", "doubled", "ghosts", "equal", "stops", "repairs",
            "silent", "unseen", "s")
 
 
 class Run:
     complete_s, first = 60, 1
 
-    def __init__(self, layout, seed, count, rates=(170, 25), only=None, log=None, keep=False):
-        self.seed, self.log, self.keep, self.begun = seed, log, keep, time.monotonic()
+    def __init__(self, layout, seed, count, rates=(170, 25), only=None, log=None, keep=False, nodes=(2, 2)):
+        self.seed, self.log, self.keep, self.begun, self.shape = seed, log, keep, time.monotonic(), nodes
         source = random.Random(f"faults {seed}")
-        self.faults = [faults.NAMES[name] for name in only] if only else faults.sequence(source, count)
+        self.faults = [faults.NAMES[name] for name in only] if only else faults.sequence(source, count, nodes[0] > 2)
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="constellation-faults-"))
         self.folder.chmod(0o755)      # mariadbd runs as user mysql
-        self.result = {"layout": layout, "seed": seed, "faults": 0, "stops": 0, "repairs": 0, "silent": 0, "unseen": 0, "rounds": [], "looks": 0}
+        self.result = {"layout": layout, "nodes": f"{nodes[0]}+{nodes[1]}", "seed": seed, "faults": 0, "stops": 0, "repairs": 0, "silent": 0, "unseen": 0,
+                       "rounds": [], "looks": 0}
         self.layout = self.cluster = self.writers = None
         self.rates, self.kind = rates, layout
 
@@ -59,10 +60,10 @@ class Run:
             raise
 
     def set_up(self):
-        self.layout = layouts.LAYOUTS[self.kind](self.folder)
+        self.layout = layouts.LAYOUTS[self.kind](self.folder, nodes=self.shape)
         self.writers = clusters.Writers(self.folder, self.seed, {"alpha": ("master", self.rates[0]), "beta": ("slave", self.rates[1])},
                                         user="oneadmin", password=PASSWORD["opennebula_db_password"])
-        self.cluster = (clusters.GuideCluster if self.kind == "guide" else clusters.Cluster)(self.layout, self.say, self.writers)
+        self.cluster = (clusters.GuideCluster if self.kind == "guide" else clusters.Cluster)(self.layout, self.say, self.writers, self.seed)
         self.ledger = oracle.Ledger(*self.writers.ledgers.values())
         return self
 
@@ -196,6 +197,7 @@ def main():
     parser.add_argument("--faults", type=int, default=25)
     parser.add_argument("--layout", choices=sorted(layouts.LAYOUTS), nargs="+", default=["standby"])
     parser.add_argument("--only", nargs="+", choices=sorted(faults.NAMES), help="these faults instead of the seed's")
+    parser.add_argument("--nodes", type=int, nargs="+", default=[2], help="front-ends of the master zone, and of the slave zone (2)")
     parser.add_argument("--rate", type=float, default=170, help="operations a second in the master zone")
     parser.add_argument("--keep", action="store_true", help="keep the servers' folder")
     arguments = parser.parse_args()
@@ -206,10 +208,12 @@ def main():
     results = []
     for layout in arguments.layout:
         for seed in arguments.seed:
-            with open(out / f"{layout}-{seed}.log", "w", encoding="utf-8") as log, \
-                    Run(layout, seed, arguments.faults, (arguments.rate, 25), arguments.only, log, arguments.keep) as run:
+            nodes = (*arguments.nodes, 2)[:2]
+            name = f"{layout}-{seed}" if nodes == (2, 2) else f"{layout}-{nodes[0]}+{nodes[1]}-{seed}"
+            with open(out / f"{name}.log", "w", encoding="utf-8") as log, \
+                    Run(layout, seed, arguments.faults, (arguments.rate, 25), arguments.only, log, arguments.keep, nodes) as run:
                 results.append(run.run())
-            (out / f"{layout}-{seed}.json").write_text(json.dumps(results[-1], indent=1))
+            (out / f"{name}.json").write_text(json.dumps(results[-1], indent=1))
             print(table(results[-1:]) if len(results) == 1 else table(results[-1:]).splitlines()[-1], flush=True)
     return 0 if all(right(result) for result in results if result["layout"] != "guide") else 1
 

@@ -11,6 +11,7 @@ import pathlib
 import shutil
 import signal
 import subprocess
+import sys
 import time
 
 import pymysql
@@ -84,8 +85,12 @@ class Node(Server):
         self.write("my.cnf", settings(self) if settings else self.role.template("90-constellation.cnf"))
         self.write("gate.cnf", self.role.template("gate.cnf"), 0o600)
         self.write("rejoin-gate.conf", self.role.template("rejoin-gate.conf"))
-        for program in ("mariadb-writer", "rejoin-gate", "fencing-alert", "start-replication"):
+        self.ring = len(self.zone["nodes"]) > 2
+        if self.ring:
+            self.write("ring.conf", self.role.template("ring.conf"))
+        for program in ("mariadb-writer", "rejoin-gate", "fencing-alert", "start-replication", *(["ring-keeper"] if self.ring else [])):
             text = Role.program(program).replace("/run/constellation/", f"{self.folder}/run-")      # several nodes share this machine's /run
+            text = text.replace("#!/usr/bin/python3", f"#!{sys.executable}", 1).replace("/etc/constellation/", f"{self.folder}/")
             self.write(program, text, 0o755)
         if os.geteuid() == 0:
             subprocess.run(["chown", "-R", "mysql", str(self.folder)], check=True)
@@ -115,5 +120,5 @@ class Node(Server):
 
     def environment(self, **more):
         return dict(os.environ, OCF_ROOT="/usr/lib/ocf", OCF_RESKEY_socket=self.socket, OCF_RESKEY_credentials=str(self.folder / "gate.cnf"),
-                    CONSTELLATION_SOCKET=self.socket, HA_logfile=str(self.folder / "agent.log"), HA_debuglog=str(self.folder / "agent.log"),
+                    OCF_RESKEY_ring_keeper=str(self.folder / "ring-keeper"), CONSTELLATION_SOCKET=self.socket, HA_logfile=str(self.folder / "agent.log"), HA_debuglog=str(self.folder / "agent.log"),
                     OCF_RESOURCE_INSTANCE="database_writer", OCF_RESKEY_CRM_meta_interval="10000", **more)

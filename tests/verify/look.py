@@ -118,8 +118,10 @@ class Zone:
         return holders[0]
 
     @property
-    def standby(self):
-        return next(node for node in self.nodes if node is not self.active)
+    def standbys(self):
+        """Return all nodes but the active one: one of a pair, more of a ring."""
+        active = self.active
+        return [node for node in self.nodes if node is not active]
 
     def status(self):
         """Return crm_mon's view as XML, from the active node."""
@@ -168,10 +170,10 @@ class Federation:
         return next(zone for zone in self.zones if zone.name == node.zone_name)
 
     def expected_channels(self, node):
-        """Return {channel name: host it pulls from} by the rules of the README: two in a pair, and the federation in slave zones."""
+        """Return {channel name: host it pulls from} by the rules of the README: from the node before it, and the federation in slave zones."""
         zone = self.zone_of(node)
-        first, second = zone.nodes
-        pair = {f"zone{zone.id}-slave": second.address} if node is first else {f"zone{zone.id}-master": first.address}
+        place = zone.nodes.index(node)
+        pair = {f"zone{zone.id}-{'master' if place else 'slave'}": zone.nodes[place - 1].address}
         if zone.mode == "slave":
             pair["zone0"] = self.master.federation_vip or None
         return pair

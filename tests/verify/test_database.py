@@ -71,9 +71,9 @@ def test_local_tables_are_equal_inside_the_zone(zone):
         return [node.read("mariadb-dump --skip-comments --skip-extended-insert --order-by-primary --no-create-info --single-transaction opennebula "
                           "host_pool cluster_pool template_pool").splitlines() for node in zone.nodes]
 
-    until(lambda: states()[0] == states()[1])
-    first, second = states()
-    assert first == second
+    until(lambda: len(set(map(tuple, states()))) == 1)
+    first, *others = states()
+    assert [one == first for one in others] == [True] * (len(zone.nodes) - 1)
 
 
 def test_socket_cannot_start_a_stopped_server(node):
@@ -84,3 +84,9 @@ def test_socket_cannot_start_a_stopped_server(node):
 def test_replication_user_may_only_replicate(node):
     grants = node.rows("SELECT DISTINCT privilege_type FROM information_schema.user_privileges WHERE grantee LIKE '%opennebula_repl%'")
     assert grants == [["REPLICATION SLAVE"]]
+
+
+def test_keeper_of_the_ring_runs_where_there_is_one(node, federation):
+    ring = len(federation.zone_of(node).nodes) > 2
+    service = node.host.service("constellation-ring")
+    assert (service.is_running, service.is_enabled) == (ring, ring)

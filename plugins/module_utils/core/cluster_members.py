@@ -214,7 +214,7 @@ def _all_reachable(silent, verb, name):
     if silent:
         why = f"{', '.join(silent)} cannot be reached"
         raise CoreError(f"cluster {name} cannot be {verb}",
-                        why=why if verb == "changed" else f"{why}, and a pair starts only when both are there (wait_for_all)",
+                        why=why if verb == "changed" else f"{why}, and a cluster is started with all nodes there (wait_for_all)",
                         hint=f"Power {', '.join(silent)} on, or see the runbook for starting with one front-end.")
 
 

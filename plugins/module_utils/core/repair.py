@@ -483,7 +483,8 @@ class Finding:
 def findings(facts_of, expected=None, servers=None):
     """Return Findings of a server.
 
-    facts_of: {source name: Facts of that source}; expected: {source name: tables of its filter}; servers: {source name: (host, port) to pull from}.
+    facts_of: {source name: Facts of that source}; expected: {source name: tables of its filter}; servers: {source name: (host, port, other hosts that
+    are right, too) to pull from}.
     """
     found = []
     for name, facts in facts_of.items():
@@ -506,7 +507,7 @@ def findings(facts_of, expected=None, servers=None):
 
 def _of_address(name, row, server):
     have = row["Master_Host"], int(row["Master_Port"])
-    if server and have != server:
+    if server and have != server[:2] and have[0] not in server[2:]:
         yield Finding("elsewhere", name, f"it pulls from {have[0]}:{have[1]}, wanted {server[0]}:{server[1]}", "repoint", host=server[0],
                       port=server[1] if server[1] != have[1] else 0)
 

@@ -90,6 +90,7 @@ class Source:
     log_file: str = ""
     log_pos: int = 0
     state: str = "started"
+    other_hosts: tuple = ()   # hosts that an existing connection may have as well: in a ring its keeper chooses among the zone's nodes
 
     def options(self):
         """Return what CHANGE MASTER can say, every option with its value: no default of the server shall matter."""
@@ -132,8 +133,9 @@ def wanted_sources(items, common=None):
         merged = dict({key: value for key, value in (common or {}).items() if value is not None},
                       **{key: value for key, value in item.items() if value is not None})
         known = {key: value for key, value in merged.items() if key in Source.__dataclass_fields__}
-        if known.get("do_tables") is not None:
-            known["do_tables"] = tuple(known["do_tables"])
+        for key in ("do_tables", "other_hosts"):
+            if known.get(key) is not None:
+                known[key] = tuple(known[key])
         sources.append(Source(**known))
         problems += list(_problems_of(sources[-1]))
     names = [source.name for source in sources]
@@ -255,6 +257,8 @@ def _changes(source, row, password, update_password):
         return _creation(source, password)
     io, sql = threads_of(row)
     have, want = options_of(row), source.options()
+    if have["host"] in source.other_hosts:
+        want["host"] = have["host"]
     differs = [name for name in want if not _same(name, have[name], want[name])]
     refused = _number(row.get("Last_IO_Errno")) == 1045      # the password it has is wrong: ours is the better one
     renew = password is not None and (update_password == "always" or refused)

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import difflib
 import ipaddress
+import itertools
 import json
 from dataclasses import asdict, dataclass
 
@@ -173,9 +174,7 @@ def _build(release, zones, members, addresses, server_ids, inventory):
 def _node(variables, host, index, zone, master, server_id, federation_clients):
     peers = [{"name": peer, "address": zone.addresses[peer]} for peer in zone.nodes if peer != host]
     slave = zone.mode == "slave"
-    # Names of the reference guide: the second node pulls 'zone<ID>-master' from the first, the first 'zone<ID>-slave' from the second.
-    side = "slave" if index == 0 else "master"
-    pair = [{"name": f"zone{zone.id}-{side}", "host": peer["address"], "port": MARIADB_PORT} for peer in peers]
+    pair = [_pair_source(zone, index)]
     federation = []
     if slave:
         address = master.federation_vip or master.vip
@@ -187,6 +186,18 @@ def _node(variables, host, index, zone, master, server_id, federation_clients):
         federation_slave=slave, gtid_ignore_duplicates=slave, pair_sources=tuple(pair), federation_sources=tuple(federation),
         replication_clients=tuple([peer["address"] for peer in peers] + federation_clients),
         fence={"device": f"fence_{host}", "agent": fence["agent"], "delay_s": int(fence.get("delay_s", 0))} if fence else None)
+
+
+def _pair_source(zone, index):
+    """Return the one channel of a node inside its zone: from its predecessor in the ring, of which a pair is the smallest.
+
+    Names of the reference guide: all pull 'zone<ID>-master' from the one before them, the first 'zone<ID>-slave' from the last.
+    """
+    before = zone.nodes[index - 1]
+    source = {"name": f"zone{zone.id}-{'master' if index else 'slave'}", "host": zone.addresses[before], "port": MARIADB_PORT}
+    # Around a front-end that is out the ring closes: then the channel leads to another one, and that is right (role database, ring-keeper).
+    others = [zone.addresses[node] for node in zone.nodes if node not in (before, zone.nodes[index])]
+    return dict(source, other_hosts=others) if others else source
 
 
 def _zone(inventory, name, hosts, mode, zone_id, problems):
@@ -336,8 +347,8 @@ def _quorum_device(inventory, zone, hosts, problems):
 
 def _check_zone(inventory, zone, hosts, addresses, problems):
     name = zone["name"]
-    if len(hosts) != 2:
-        problems.append(f"zone {name} has {len(hosts)} front-end{'s' if len(hosts) != 1 else ''} ({', '.join(hosts)}); a zone is a pair of two")
+    if len(hosts) < 2:
+        problems.append(f"zone {name} has 1 front-end ({', '.join(hosts)}); a zone is a pair, or a ring of three and more")
     for label, vip in (("zone_vip", zone["vip"]), ("zone_federation_vip", zone["federation_vip"])):
         if vip is None:
             continue
@@ -358,8 +369,8 @@ def _check_fencing(inventory, zone, hosts, problems):
         elif not isinstance(device, dict) or not device.get("agent"):
             problems.append(f"{host}: fence must be a mapping with at least agent, as in fence: {{agent: fence_ilo_ssh, ip: …, username: …, password: …}}")
     usable = {host: device for host, device in devices.items() if isinstance(device, dict) and device.get("agent")}
-    for first, second in zip(list(usable), list(usable)[1:]):
-        for option in DELAYS:
+    for first, second in itertools.combinations(usable, 2):
+        for option in DELAYS if len(hosts) == 2 else ():      # of three and more the majority fences, the others have no quorum to
             if option in usable[first] and usable[first].get(option) == usable[second].get(option):
                 problems.append(f"zone {zone['name']}: {first} and {second} have equal fence delays "
                                 f"({option}: {usable[first][option]}): in a partition they kill "

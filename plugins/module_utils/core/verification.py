@@ -21,7 +21,7 @@ def verify(topology, seen, inventory=()):
     for zone in topology["zones"].values():
         checks += _zone(topology, zone, {node: seen.get(node) or {} for node in zone["nodes"]})
     for name, node in topology["nodes"].items():
-        checks += _replication(topology, node, _part(seen.get(name), "replication"), _why(seen.get(name), "replication"), inventory)
+        checks += _replication(topology, node, _part(seen.get(name), "replication"), seen, inventory)
     if topology["master_zone"]:
         checks += _federation(topology, seen, inventory)
     return checks
@@ -150,16 +150,20 @@ def _writer(zone, seen, holder):
 
 # --- replication and the federation --------------------------------------------------------------------------------------------
 
-def _replication(topology, node, report, why="the front-end could not be asked", inventory=()):
+def _replication(topology, node, report, seen, inventory=()):
     target = node["name"]
     if report is None or not report.get("present"):
-        yield check("replication", target, "its MariaDB can be asked", None, (report or {}).get("why_absent") or why,
+        yield check("replication", target, "its MariaDB can be asked", None, (report or {}).get("why_absent") or _why(seen.get(target), "replication"),
                     "systemctl status mariadb")
         return
     rows = {source["name"]: source for source in report["sources"]}
     wanted = []
     for source in node["pair_sources"] + node["federation_sources"]:
         have = rows.get(source["name"], {})
+        around = _out_of_the_ring(topology, node, source, have, seen)
+        if around:
+            yield check("replication", target, f"source {source['name']} pulls from {have['host']} as long as {around} is out", True)
+            source = dict(source, host=have["host"])
         known = {key: value for key, value in have.items() if key not in ("state",) and key in replication.Source.__dataclass_fields__}
         wanted += replication.wanted_sources([dict(known, user=have.get("user") or "unknown", state="started", do_tables=source.get("do_tables", []),
                                                    **{key: source[key] for key in ("name", "host", "port")})])
@@ -177,7 +181,21 @@ def _replication(topology, node, report, why="the front-end could not be asked",
                     verdict.why, f"{verdict.hint} {command}".strip())
 
 
+def _out_of_the_ring(topology, node, source, have, seen):
+    """Return the front-end whose place in the ring another one has taken, or None when the declared one could be pulled from."""
+    if have.get("host") not in source.get("other_hosts", ()):
+        return None
+    name = next((peer["name"] for peer in node["peers"] if peer["address"] == source["host"]), None)
+    database, cluster = (_part(seen.get(name), part) for part in ("replication", "cluster"))
+    if not (database and database.get("present") and (cluster is None or cluster.get("running"))):
+        return name
+    ring = [row for row in database["sources"] if row["name"] == topology["nodes"][name]["pair_sources"][0]["name"]]
+    passes_on = not database["read_only"] or (ring and replication.threads_of(replication.by_name(database["rows"])[ring[0]["name"]]) == ("Yes", "Yes"))
+    return None if passes_on else name
+
+
 def _federation(topology, seen, inventory):
+    master = topology["zones"][topology["master_zone"]]
     for zone in topology["zones"].values():
         if zone["mode"] == "standalone":
             continue

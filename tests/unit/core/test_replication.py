@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Rows of a real server, the failure catalogue, and health verdicts."""
+import dataclasses
 import json
 import pathlib
 
@@ -131,3 +132,14 @@ def test_file_positions_are_written_only_where_the_host_is():
 def test_releases_compare_as_numbers(version, numbers):
     assert replication.release(version) == numbers
     assert (replication.release(version) < (10, 10)) == version.startswith("10.5")
+
+
+def test_source_that_a_ring_leads_elsewhere_is_left_there_and_changed_in_all_else():
+    have = dict(replication.parse([row()])[0], do_tables=None)
+    wanted = replication.wanted_sources([dict(have, host="declared", other_hosts=["another", have["host"]])])
+    assert replication.plan([row()], wanted).changes == ()
+    (change,) = replication.plan([row()], [dataclasses.replace(wanted[0], connect_retry_s=9)]).changes
+    assert change.after == {"connect_retry_s": 9}
+    (change,) = replication.plan([row(Master_Host="stranger")], wanted).changes
+    assert change.after == {"host": "declared"}
+    assert replication.plan([], wanted).changes[0].after["host"] == "declared"

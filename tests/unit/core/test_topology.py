@@ -162,3 +162,36 @@ def test_derive_reports_all_problems_at_once():
     with pytest.raises(Problems) as refused:
         topology.derive(hosts)
     assert len(refused.value.problems) == 3
+
+
+def ring(count=3):
+    found = {f"alpha{number}": host("alpha", f"10.90.1.1{number}", f"10.91.1.11{number}") for number in range(1, count + 1)}
+    return dict(found, **{name: variables for name, variables in inventory().items() if not name.startswith("alpha")})
+
+
+def test_derive_ring_pulls_from_the_one_before_and_knows_the_others():
+    found = topology.derive(ring())
+    assert {name: node.pair_sources for name, node in found.nodes.items() if node.zone == "alpha"} == {
+        "alpha1": ({"name": "zone0-slave", "host": "10.90.1.13", "port": 3306, "other_hosts": ["10.90.1.12"]},),
+        "alpha2": ({"name": "zone0-master", "host": "10.90.1.11", "port": 3306, "other_hosts": ["10.90.1.13"]},),
+        "alpha3": ({"name": "zone0-master", "host": "10.90.1.12", "port": 3306, "other_hosts": ["10.90.1.11"]},)}
+    assert found.nodes["alpha3"].replication_clients == ("10.90.1.11", "10.90.1.12", "10.90.2.11", "10.90.2.12")
+    assert found.nodes["beta1"].pair_sources == ({"name": "zone100-slave", "host": "10.90.2.12", "port": 3306},)
+
+
+def test_derive_keeps_ids_and_names_when_a_pair_becomes_a_ring():
+    before, after = topology.derive(inventory()), topology.derive(ring())
+    for name, node in before.nodes.items():
+        kept = after.nodes[name]
+        assert (kept.server_id, kept.gtid_domain_id, [one["name"] for one in kept.pair_sources]) == (
+            node.server_id, node.gtid_domain_id, [one["name"] for one in node.pair_sources])
+
+
+def test_derive_ring_may_have_equal_fence_delays_but_no_shared_device():
+    hosts = ring()
+    for number in (1, 2, 3):
+        hosts[f"alpha{number}"]["fence"]["delay_s"] = 5
+    topology.derive(hosts)
+    hosts["alpha3"]["fence"]["ip"] = hosts["alpha1"]["fence"]["ip"]
+    with pytest.raises(Problems, match="alpha1 and alpha3 have the same fence device"):
+        topology.derive(hosts)

@@ -15,7 +15,7 @@ VARIABLES = {"log_bin": "ON", "log_slave_updates": "ON", "gtid_strict_mode": "ON
 TABLES = {table: {"rows": 2, "checksum": f"sum-{table}", "columns": ["oid"]} for table in topology.FEDERATED_TABLES}
 
 
-def inventory():
+def hosts_of_two_zones():
     hosts = {}
     for zone, mode, third in (("alpha", "master", 1), ("beta", "slave", 2)):
         for number in (1, 2):
@@ -24,10 +24,11 @@ def inventory():
                 "fence": {"agent": "fence_ilo_ssh", "ip": f"10.91.{third}.11{number}"}, **{secret: "x" for secret in topology.SECRETS}}
             if mode == "master":
                 hosts[f"{zone}{number}"]["zone_federation_vip"] = "10.90.1.101/16"
-    return topology.derive(hosts).as_dict()
+    return hosts
 
 
-FACTS = inventory()
+HOSTS = hosts_of_two_zones()
+FACTS = topology.derive(HOSTS).as_dict()
 
 
 def seen():
@@ -35,13 +36,14 @@ def seen():
     return {name: _reports(FACTS["nodes"][name], FACTS["zones"][FACTS["nodes"][name]["zone"]]) for name in FACTS["nodes"]}
 
 
-def _reports(node, zone):
+def _reports(node, zone, facts=None):
+    facts = facts or FACTS
     active = node["name"] == zone["nodes"][0]
     units = {name: {"installed": True, "active": active, "enabled": False} for name in zone["services"]}
     units.update({name: {"installed": True, "active": True, "enabled": name in ("pcsd", "mariadb")} for name in ("corosync", "pacemaker", "pcsd", "mariadb")})
-    zones = [{"id": other["id"], "name": other["name"], "endpoint": other["endpoint"]} for other in FACTS["zones"].values()]
+    zones = [{"id": other["id"], "name": other["name"], "endpoint": other["endpoint"]} for other in facts["zones"].values()]
     rows = [_row(source) for source in list(node["pair_sources"]) + list(node["federation_sources"])]
-    names = verification._resources(zone) + [FACTS["nodes"][one]["fence"]["device"] for one in zone["nodes"]]
+    names = verification._resources(zone) + [facts["nodes"][one]["fence"]["device"] for one in zone["nodes"]]
     return {
         "frontend": {"addresses": [node["address"]] + ([zone["vip"]["ip"]] if active else []), "units": units,
                      "daemon": {"endpoint": zone["endpoint"], "answers": True, "version": "5.0.2", "why": "", "zones": zones}},
@@ -264,3 +266,38 @@ def test_lines_say_nothing_that_a_shell_would_not_take():
         reports = seen()
         broken(reports)
         assert not [one.hint for one in report.bad(verification.verify(FACTS, reports)) if "<" in one.hint]
+
+
+# --- a ring of three ---------------------------------------------------------------------------------------------------------
+
+RING = topology.derive(dict({name: variables for name, variables in HOSTS.items()}, alpha3=dict(
+    HOSTS["alpha1"], ansible_host="10.90.1.13", fence={"agent": "fence_ilo_ssh", "ip": "10.91.1.113"}))).as_dict()
+
+
+def ring_lines(break_it):
+    reports = {name: _reports(RING["nodes"][name], RING["zones"][RING["nodes"][name]["zone"]], RING) for name in RING["nodes"]}
+    (source,) = reports["alpha3"]["replication"]["sources"]
+    reports["alpha3"]["replication"]["rows"][0]["Master_Host"] = source["host"] = "10.90.1.11"      # around alpha2
+    break_it(reports)
+    checks = verification.verify(RING, reports)
+    return [one.what for one in report.bad(checks) if one.target == "alpha3"], [one.what for one in checks if "as long as" in one.what]
+
+
+def test_ring_that_stays_closed_around_a_front_end_that_is_in_is_red():
+    red, told = ring_lines(lambda reports: None)
+    assert red == ["source zone0-master is set up differently"] and told == []
+
+
+@pytest.mark.parametrize("break_it", [
+    lambda reports: reports["alpha2"].update(replication={"unreachable": True, "msg": "off"}),
+    lambda reports: reports["alpha2"].get("cluster").update(running=False),
+    lambda reports: reports["alpha2"]["replication"]["rows"][0].update(Slave_SQL_Running="No"),
+])
+def test_ring_closed_around_a_front_end_that_is_out_is_told_as_what_it_is(break_it):
+    assert ring_lines(break_it) == ([], ["source zone0-master pulls from 10.90.1.11 as long as alpha2 is out"])
+
+
+def test_ring_that_leads_to_a_stranger_is_red():
+    red, told = ring_lines(lambda reports: (reports["alpha2"].pop("replication"), reports["alpha3"]["replication"]["sources"][0].update(host="10.9.9.9"),
+                                            reports["alpha3"]["replication"]["rows"][0].update(Master_Host="10.9.9.9")))
+    assert red == ["source zone0-master is set up differently"] and told == []

@@ -242,3 +242,42 @@ def test_looking_only_starts_nothing(gate, config):
     hole = dict(row(io="No", io_errno=1236), Last_IO_Error="is missing the GTID 0-1-46")
     world(gate, FakeServer([hole]), FakeServer([row("zone0-master")]))      # the fake refuses every statement that changes something
     assert refused(gate, config)
+
+
+@pytest.fixture
+def ring(gate, config):
+    """Return a function that says what keeps alpha1 out of a ring; peers: {port: FakeServer or None}."""
+    config.ring, config.peers = True, [("alpha2", "10.0.0.2", 2), ("alpha3", "10.0.0.3", 3)]
+
+    def why(here, peers):
+        def connect(**where):
+            server = here if "unix_socket" in where else peers[where["port"]]
+            if server is None:
+                raise OSError("connection refused")
+            return server
+
+        gate.connect = connect
+        return refused(gate, config)
+
+    return why
+
+
+WRITES = {"read_only": 0}
+
+
+def test_ring_needs_no_more_than_its_writer(ring):
+    assert ring(FakeServer([row()]), {2: FakeServer([row()], **WRITES), 3: None}) == []
+    found = ring(FakeServer([row()]), {2: FakeServer([row()]), 3: None})
+    assert len(found) == 1 and "alpha3 (10.0.0.3:3) does not answer" in found[0]
+
+
+def test_ring_that_is_closed_around_this_node_is_not_broken(ring):
+    parked = row("zone0-master", io="No")
+    assert ring(FakeServer([row()]), {2: FakeServer([parked], **WRITES), 3: FakeServer([row(sql="No", sql_errno=1062)])}) == []
+    found = ring(FakeServer([row(sql="No", sql_errno=1950)]), {2: FakeServer([row()], **WRITES), 3: FakeServer([row()])})
+    assert len(found) == 1 and "zone0-slave" in found[0]
+
+
+def test_ring_must_have_caught_up_with_its_writer(ring):
+    found = ring(FakeServer([row()], wait_result=-1), {2: FakeServer([row()], **WRITES), 3: FakeServer([row()])})
+    assert len(found) == 1 and "not caught up with alpha2" in found[0]

@@ -185,3 +185,28 @@ def test_replication_stays_off_when_the_position_cannot_be_mended(shell):
     shell.program("mariadb", f'case "$*" in *server_id*) cat {shell.place}/answer ;; *gtid_slave_pos*) echo "ERROR 1198 (HY000)" >&2; exit 1 ;; esac')
     code, log = shell.run("start-replication")
     assert code == 1 and "START SLAVE" not in log
+
+
+@pytest.mark.parametrize("pulling, gone, releases", [
+    ("3\t\t3306\t1", "alpha2", False),                    # alpha3 pulls from here and acknowledges
+    ("2\t\t3306\t1", "alpha2", True),                     # only the dead one did
+    ("10001\t\t3306\t1", "alpha2", True),                 # a slave zone's node acknowledges nothing
+    ("", "alpha2", True),
+])
+def test_commits_of_a_ring_are_released_only_when_nobody_else_acknowledges(shell, tmp_path, pulling, gone, releases):
+    shell.program("mariadb", f'case "$*" in *"SHOW SLAVE HOSTS"*) printf \'{pulling}\\n\' ;; esac')
+    shell.program("logger", "")
+    (tmp_path / "ring.conf").write_text("# name server_id address port\nalpha1 1 10.0.0.1 3306\nalpha2 2 10.0.0.2 3306\nalpha3 3 10.0.0.3 3306\n")
+    code, log = shell.run("fencing-alert", **{**FENCED, "CRM_alert_node": gone, "CONSTELLATION_RING": str(tmp_path / "ring.conf")})
+    assert code == 0 and (RELEASE in log) == releases and f"{gone} is fenced" in log
+
+
+def test_ring_is_written_in_its_order(nodes):
+    text = render("ring.conf.j2", dict(nodes, zones=dict(nodes["zones"], alpha=dict(nodes["zones"]["alpha"], nodes=["alpha2", "alpha1"]))), "alpha1")
+    assert text.splitlines()[1:] == ["# name server_id address port", "alpha2 2 10.0.1.12 3306", "alpha1 1 10.0.1.11 3306"]
+
+
+def test_gate_knows_that_its_zone_is_a_ring(nodes):
+    zone = dict(nodes["zones"]["alpha"], nodes=["alpha1", "alpha2", "alpha3"])
+    found = dict(settings(render("rejoin-gate.conf.j2", dict(nodes, zones=dict(nodes["zones"], alpha=zone)), "alpha1")))
+    assert found["ring"] == "yes" and found["peers"] == "alpha2=10.0.1.12:3306"

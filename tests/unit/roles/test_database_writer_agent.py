@@ -339,3 +339,51 @@ class TestItself:
     def test_shellcheck_has_nothing_to_say(self, name):
         done = subprocess.run(["shellcheck", "-s", "sh", "-e", "SC1090,SC1091", FILES / name], capture_output=True, text=True, check=False)
         assert done.returncode == 0, textwrap.indent(done.stdout, "  ")
+
+
+@pytest.fixture
+def ring(node):
+    """Return a node of a ring of three whose keeper says what its file "said" has, and exits as "code" has."""
+    (node.place / "ring.conf").write_text("# name server_id address port\nalpha1 1 10.0.0.1 3306\nalpha2 2 10.0.0.2 3306\nalpha3 3 10.0.0.3 3306\n")
+    node._program("ring-keeper", f'#!/bin/sh\necho "KEEPER $*" >> "{node.place}/log"\ncat "{node.place}/said"\nexit $(cat "{node.place}/code")\n')
+    node.members("alpha1 alpha2 alpha3")
+    node.parameters = {"ring": node.place / "ring.conf", "ring_keeper": node.place / "ring-keeper"}
+
+    def says(code, text=""):
+        (node.place / "code").write_text(str(code))
+        (node.place / "said").write_text(text)
+
+    node.keeper_says = says
+    says(0)
+    return node
+
+
+class TestRing:
+    def test_promotion_asks_the_keeper_and_nobody_else(self, ring):
+        ring.state.update(dump_to="10.0.0.3", slaves=[slave(host="10.0.0.2", Slave_IO_Running="Connecting")])
+        assert ring.run("start", **ring.parameters) == RUNNING
+        assert ring.log == ["KEEPER drain 40", "PEER position", "SET GLOBAL rpl_semi_sync_master_enabled = 1", "SET GLOBAL read_only = 0"]
+        assert not ring.parked.exists()
+
+    @pytest.mark.parametrize("code, override, writable", [(1, "", False), (1, "burnt down", True), (2, "burnt down", False)])
+    def test_what_the_keeper_misses_is_not_promoted(self, ring, code, override, writable):
+        ring.keeper_says(code, "alpha2 has received 0-1-60")
+        if override:
+            ring.override.write_text(override)
+        assert (ring.run("start", **ring.parameters) == RUNNING) == writable == ring.writable
+        assert "alpha2 has received 0-1-60" in ring.said
+
+    @pytest.mark.parametrize("dump_to, members, semisync", [
+        ("10.0.0.3", "alpha1 alpha2 alpha3", 1),           # not the one that we pull from, but a member that pulls from us
+        ("10.0.0.3", "alpha1 alpha2", 0),                  # still catching up: commits would wait for it
+        ("10.0.9.9", "alpha1 alpha2 alpha3", 0),           # a slave zone's node
+        ("", "alpha1 alpha2 alpha3", 0),
+    ])
+    def test_whoever_pulls_and_is_a_member_acknowledges(self, ring, dump_to, members, semisync):
+        ring.state.update(read_only=0, dump_to=dump_to)
+        ring.members(members)
+        assert ring.run("monitor", **ring.parameters) == RUNNING and ring.state["semisync"] == semisync
+
+    def test_monitor_leaves_the_channels_to_the_keeper(self, ring):
+        ring.state.update(read_only=0, semisync=1, slaves=[slave(Slave_IO_Running="No", Last_IO_Errno=1236)])
+        assert ring.run("monitor", **ring.parameters) == RUNNING and ring.log == []
