@@ -34,4 +34,38 @@ options:
         and it tells afterwards what was done and why.
     type: path
     default: /var/log/one/recovery.log
+  ask_hypervisors:
+    description:
+      - Whether the KVM hosts of stuck VMs are asked over ssh what they have of them. One session for each host; the script that runs there only reads.
+      - Needs the Python libraries paramiko and tenacity on the front-end. Without hypervisors, what only they can tell leads to a refusal.
+      - VMs with something on a host that does not answer are left alone.
+    type: bool
+    default: true
+  hosts_off:
+    description:
+      - Hosts, by name, that somebody has made sure are without power. Nothing runs there, and they are not asked. Say it only of what you saw;
+        a host that is merely cut off goes on running its VMs.
+    type: list
+    elements: str
+    default: []
+  datastore_location:
+    description: Where datastores are on the hypervisors (C(DATASTORE_LOCATION) of C(oned.conf)).
+    type: path
+    default: /var/lib/one/datastores
+  ssh_directory:
+    description: Where the daemon's user has its C(config), C(known_hosts) and keys (C(id_ed25519), C(id_ecdsa), C(id_rsa), or what C(config) names).
+    type: path
+    default: /var/lib/one/.ssh
+  ssh_user:
+    description: The user that logs in on the hypervisors.
+    type: str
+    default: oneadmin
+  ssh_timeout_s:
+    description: Seconds for connecting to a hypervisor. A lost connection is tried three times.
+    type: int
+    default: 10
+  ssh_sessions:
+    description: How many hypervisors are asked at the same time.
+    type: int
+    default: 16
 """

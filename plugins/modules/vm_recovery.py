@@ -91,7 +91,7 @@ left:
 import time
 
 from ..module_utils import glue
-from ..module_utils.adapters import frontend, opennebula
+from ..module_utils.adapters import frontend, hypervisor, opennebula
 from ..module_utils.core import recovery_run
 from ..module_utils.core.converge import Outcome
 from ..module_utils.core.errors import NotThere
@@ -106,14 +106,21 @@ SPEC = {
     "monitoring_settle_s": {"type": "int", "default": 60},
     "retry_failures": {"type": "bool", "default": False},
     "journal": {"type": "path", "default": "/var/log/one/recovery.log"},
+    "ask_hypervisors": {"type": "bool", "default": True},
+    "hosts_off": {"type": "list", "elements": "str", "default": []},
+    "datastore_location": {"type": "path", "default": "/var/lib/one/datastores"},
+    "ssh_directory": {"type": "path", "default": "/var/lib/one/.ssh"},
+    "ssh_user": {"type": "str", "default": "oneadmin"},
+    "ssh_timeout_s": {"type": "int", "default": 10},
+    "ssh_sessions": {"type": "int", "default": 16},
 }
 
 
-def ensure(params, connect, host, check_mode, pause=time.sleep):
+def ensure(params, connect, host, check_mode, pause=time.sleep, hypervisors=None):
     """Recover; in check mode a front-end without a daemon has nothing to recover."""
     options = recovery_run.Options(**{name: params[name] for name in recovery_run.Options._fields if name in params})
     try:
-        run = recovery_run.Run(connect(), host, options, check_mode, pause)
+        run = recovery_run.Run(connect(), host, options, check_mode, pause, recovery_run.Look(hypervisors, options) if hypervisors else None)
         plan = run.go()
     except NotThere:
         if not check_mode:
@@ -125,7 +132,8 @@ def ensure(params, connect, host, check_mode, pause=time.sleep):
 def main():
     module = glue.module(argument_spec=dict(opennebula.ARGUMENTS, **SPEC), required_together=opennebula.TOGETHER)
     host = frontend.Frontend(journal=module.params["journal"])
-    glue.run(module, lambda: ensure(module.params, lambda: opennebula.OpenNebula.from_params(module.params), host, module.check_mode))
+    glue.run(module, lambda: ensure(module.params, lambda: opennebula.OpenNebula.from_params(module.params), host, module.check_mode,
+                                    hypervisors=hypervisor.Hypervisors.from_params(module.params)))
 
 
 if __name__ == "__main__":

@@ -55,7 +55,8 @@ vms:
       stuck: true
       action: failure
       reason: the copy of its disks was lost with the daemon; it can be made again from the images
-      evidence: {began: before, transfer: none}
+      hosts: {kvm1: answered}
+      evidence: {began: before, transfer: none, hypervisors: answered}
       leads_to: RUNNING
 stuck:
   description: The ids of VMs that wait for something that nobody is doing.
@@ -66,7 +67,7 @@ stuck:
 """
 
 from ..module_utils import glue
-from ..module_utils.adapters import frontend, opennebula
+from ..module_utils.adapters import frontend, hypervisor, opennebula
 from ..module_utils.core import recovery_run
 from ..module_utils.core.errors import NotThere
 
@@ -76,14 +77,21 @@ SPEC = {
     "monitoring_settle_s": {"type": "int", "default": 60},
     "retry_failures": {"type": "bool", "default": False},
     "journal": {"type": "path", "default": "/var/log/one/recovery.log"},
+    "ask_hypervisors": {"type": "bool", "default": True},
+    "hosts_off": {"type": "list", "elements": "str", "default": []},
+    "datastore_location": {"type": "path", "default": "/var/lib/one/datastores"},
+    "ssh_directory": {"type": "path", "default": "/var/lib/one/.ssh"},
+    "ssh_user": {"type": "str", "default": "oneadmin"},
+    "ssh_timeout_s": {"type": "int", "default": 10},
+    "ssh_sessions": {"type": "int", "default": 16},
 }
 
 
-def read(params, connect, host):
+def read(params, connect, host, hypervisors=None):
     """Return the plan; no daemon is an answer."""
     options = recovery_run.Options(**{name: params[name] for name in recovery_run.Options._fields if name in params})
     try:
-        findings = recovery_run.survey(connect(), host, options)
+        findings = recovery_run.survey(connect(), host, options, hypervisors=recovery_run.Look(hypervisors, options) if hypervisors else None)
     except NotThere as error:
         return {"answers": False, "reason": str(error), "vms": [], "stuck": []}
     return {"answers": True, "vms": [recovery_run.told(finding) for finding in findings],
@@ -93,7 +101,8 @@ def read(params, connect, host):
 def main():
     module = glue.module(argument_spec=dict(opennebula.ARGUMENTS, **SPEC), required_together=opennebula.TOGETHER)
     host = frontend.Frontend(journal=module.params["journal"])
-    glue.run(module, lambda: read(module.params, lambda: opennebula.OpenNebula.from_params(module.params), host))
+    glue.run(module, lambda: read(module.params, lambda: opennebula.OpenNebula.from_params(module.params), host,
+                                  hypervisor.Hypervisors.from_params(module.params)))
 
 
 if __name__ == "__main__":

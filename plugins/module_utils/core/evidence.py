@@ -20,9 +20,13 @@ from . import vm_states
 from .errors import CoreError
 from .recovery import UNKNOWN, Evidence
 
-Vm = namedtuple("Vm", "id name owner state host hid previous_host seq action last_poll poll records error")
+# deploy_id: the driver's name of the domain; disks: those that must exist, extras: other files of theirs; attaching: what the domain has of a
+# device that is being attached or detached (target of a disk, MAC of a NIC); snapshot: (disk, id) of the disk snapshot under way.
+Vm = namedtuple("Vm", "id name owner state host hid previous_host seq action last_poll poll records error deploy_id disks extras attaching snapshot",
+                defaults=("", (), (), "", None))
+Disk = namedtuple("Disk", "id size_mib is_file")
 Host = namedtuple("Host", "id name state monitored_at")
-Record = namedtuple("Record", "seq host hid tm_mad ds_id action times")
+Record = namedtuple("Record", "seq host hid tm_mad ds_id action times vm_mad", defaults=("",))
 
 # Facts of the moment, shared by all VMs. logs: this daemon writes its logs into files here.
 Scene = namedtuple("Scene", "now started logs hosts transfers journal transfer_settle_s monitoring_settle_s retry_failures")
@@ -58,11 +62,15 @@ def parse_hosts(text):
     return {host.id: host for host in hosts}
 
 
-def weigh(vm, scene, last_logged):
-    """Return the Evidence about one VM. ``last_logged``: (time, state) of the last state that a daemon of this host logged, or None."""
+def weigh(vm, scene, last_logged, shown=None):
+    """Return the Evidence about one VM.
+
+    last_logged: (time, state) of the last state that a daemon of this host logged, or None. shown: column → value of what its hypervisors
+    show (core.hypervisor.facts). Where they and the daemon's reports contradict each other, nothing is known.
+    """
     entry = scene.journal.get(vm.id)
     monitored = _monitored(vm, scene)
-    return Evidence(
+    return _with(shown or {}, Evidence(
         began=_began(vm, scene, last_logged, entry),
         transfer=_transfer(vm, scene),
         monitored=monitored,
@@ -71,7 +79,17 @@ def weigh(vm, scene, last_logged):
         source=_source(vm, scene),
         move=_move(vm),
         operation=_operation(vm),
-    )
+    ))
+
+
+def _with(shown, evidence):
+    for column, value in shown.items():
+        have = getattr(evidence, column)
+        if column == "transfer":
+            evidence = evidence._replace(transfer="running")       # a process at work anywhere is one
+        else:
+            evidence = evidence._replace(**{column: value if have in (UNKNOWN, value) else UNKNOWN})
+    return evidence
 
 
 def _began(vm, scene, last_logged, entry):
@@ -155,7 +173,8 @@ def _operation(vm):
 def _vm(node):
     records = [Record(_int(record, "SEQ"), record.findtext("HOSTNAME") or "", _int(record, "HID", -1), record.findtext("TM_MAD") or "",
                       _int(record, "DS_ID", -1),
-                      _int(record, "ACTION"), {name: _int(record, name) for name in _TIMES if record.find(name) is not None})
+                      _int(record, "ACTION"), {name: _int(record, name) for name in _TIMES if record.find(name) is not None},
+                      record.findtext("VM_MAD") or "")
                for record in node.iter("HISTORY")]
     last = records[-1] if records else None
     before = records[-2] if len(records) > 1 else None
@@ -166,7 +185,19 @@ def _vm(node):
               previous_host=before.host if before and before.hid != last.hid else None, seq=last.seq if last else -1,
               action=vm_states.HISTORY_ACTIONS.get(action, str(action)), last_poll=max(_int(node, "LAST_POLL"), _int(node, "MONITORING/TIMESTAMP")),
               poll=node.findtext("MONITORING/STATE") or "",
-              records=tuple(records), error=node.findtext("USER_TEMPLATE/ERROR") or "")
+              records=tuple(records), error=node.findtext("USER_TEMPLATE/ERROR") or "", deploy_id=node.findtext("DEPLOY_ID") or "", **_devices(node))
+
+
+def _devices(node):
+    """Return what the template says of the VM's disks, and of the device or snapshot that an operation is about."""
+    disks = {disk: Disk(_int(disk, "DISK_ID", -1), _int(disk, "SIZE"), disk.findtext("DISK_TYPE", "FILE").upper() in ("FILE", "CDROM", ""))
+             for disk in node.iterfind("TEMPLATE/DISK")}
+    context = node.findtext("TEMPLATE/CONTEXT/DISK_ID")
+    attaching = [disk.findtext("TARGET") for disk in disks if disk.findtext("ATTACH") == "YES"]
+    attaching += [(nic.findtext("MAC") or "").lower() for nic in node.iterfind("TEMPLATE/NIC") if nic.findtext("ATTACH") == "YES"]
+    snapshots = [(disks[disk], _int(disk, "DISK_SNAPSHOT_ID", -1)) for disk in disks if disk.findtext("DISK_SNAPSHOT_ACTIVE") == "YES"]
+    return {"disks": tuple(disks.values()), "extras": (f"disk.{context}",) if context else (), "attaching": attaching[0] or "" if len(attaching) == 1 else "",
+            "snapshot": snapshots[0] if len(snapshots) == 1 and snapshots[0][1] >= 0 else None}
 
 
 def _int(node, path, default=0):

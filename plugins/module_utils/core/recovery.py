@@ -48,6 +48,7 @@ EVIDENCE = {
     "operation": (UNKNOWN, "attach", "detach"),
     "device": (UNKNOWN, "attached", "detached"),
     "snapshot": (UNKNOWN, "present", "absent"),
+    "hypervisors": (UNKNOWN, "answered", "silent"),     # those that it may have something on; unknown: nobody asked them
 }
 Evidence = namedtuple("Evidence", EVIDENCE, defaults=[UNKNOWN] * len(EVIDENCE))
 Decision = namedtuple("Decision", "action reason")
@@ -65,10 +66,12 @@ _REVERTS = ("DISK_SNAPSHOT_REVERT_POWEROFF", "DISK_SNAPSHOT_REVERT_SUSPENDED")
 
 _BUSY = Row({"began": "after"}, WAIT, "it began after the running daemon started, which is still at work on it")
 _TRANSFER = (
-    Row({"transfer": "running"}, WAIT, "a transfer for it still runs on this front-end; a second one would write over it"),
+    Row({"transfer": "running"}, WAIT, "a transfer for it still runs; a second one would write over it"),
     Row({"transfer": UNKNOWN}, WAIT, "transfers that the dead daemon left get time to end first"),
 )
+_WORK = Row({"transfer": "running"}, WAIT, "something still works on it or on its files: what the daemon began goes on without it")
 _WHEN = Row({"began": UNKNOWN}, REFUSE, "nothing tells whether it began before the running daemon started: neither its history nor a log on this front-end")
+_SILENT = Row({"hypervisors": "silent"}, REFUSE, "a host that may have its domain, its disks or a transfer of them cannot be asked")
 _MONITOR = Row({"monitored": (UNKNOWN, "no")}, WAIT, "its host was not monitored since the daemon started; a report may resolve it")
 _REPORT = Row({"domain": UNKNOWN, "monitored": (UNKNOWN, "no")}, WAIT,
               "its host was not monitored since the daemon started; a report may tell whether its domain runs")
@@ -90,17 +93,19 @@ def _moves(action):
 
 def _boots(action):
     return (
+        _WORK,
         Row({"source": "running"}, REFUSE, "its domain runs on the host that it should have left"),
         Row({"domain": "running", "monitored": "yes"}, SUCCESS, "its domain runs on the host"),
         _MONITOR,
         _DOMAIN,
+        _SILENT,
         Row({"domain": "absent"}, action, "its host was monitored since the daemon started and does not run it"),
     )
 
 
 def _table():
     """Return state → rows. Every list ends with a row that fits always, or covers its column."""
-    lost = (_BUSY, *_TRANSFER, _WHEN)
+    lost = (_BUSY, *_TRANSFER, _WHEN, _SILENT)
     table = {
         "PROLOG": (*lost, Row({}, FAILURE, "the copy of its disks was lost with the daemon; it can be made again from the images")),
         "EPILOG": (*lost, Row({}, FAILURE, "the clean-up of its disks was lost with the daemon; it can be done again")),
@@ -108,7 +113,7 @@ def _table():
                                    Row({"source": UNKNOWN}, REFUSE, "it is not known whether its domain still runs on the host that it should leave"),
                                    *_moves(FAILURE)),
         "MIGRATE": (
-            _BUSY, _WHEN,
+            _BUSY, _WORK, _WHEN,
             Row({"source": "running", "domain": "running"}, REFUSE, "its domain runs on both hosts: fence one of them"),
             Row({"source": UNKNOWN}, REFUSE, "it is not known whether its domain runs on the host that it leaves"),
             Row({"domain": UNKNOWN}, REFUSE, "it is not known whether its domain runs on the host that it goes to"),

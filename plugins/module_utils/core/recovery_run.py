@@ -11,26 +11,59 @@ from __future__ import annotations
 
 from collections import namedtuple
 
-from . import evidence, recovery, vm_states
+from . import evidence, hypervisor, recovery, vm_states
 from .errors import CoreError, NotConverged
 from .plan import Change, Plan
 
 ACTIVE, CLONING = 3, 10
 SLOW_S = 3                  # the daemon answers a recover call before it acts on it; a state younger than this may still be the one before the call
-Options = namedtuple("Options", "vms transfer_settle_s monitoring_settle_s retry_failures wait_timeout_s poll_s batch max_failures",
-                     defaults=(None, 30, 60, False, 300, 1.0, 50, 5))
-Finding = namedtuple("Finding", "vm evidence decision")
+LOOK_S = 10                 # how old an answer of a hypervisor may be when it is acted upon
+Options = namedtuple(
+    "Options", "vms transfer_settle_s monitoring_settle_s retry_failures wait_timeout_s poll_s batch max_failures hosts_off datastore_location",
+    defaults=(None, 30, 60, False, 300, 1.0, 50, 5, (), hypervisor.LOCATION))
+Finding = namedtuple("Finding", "vm evidence decision hosts", defaults=({},))      # hosts: name → answered, off, or why not
 
 
-def survey(api, host, options, known=None):
-    """Return a Finding for every VM in which something is, or was, under way. ``known`` keeps histories between surveys of one run."""
+def survey(api, host, options, known=None, hypervisors=None):
+    """Return a Finding for every VM in which something is, or was, under way. ``known`` keeps histories between surveys of one run.
+
+    hypervisors: a Look, or None to leave them alone.
+    """
     known = {} if known is None else known
     scene = look(api, host, options)
     pages = [page for state in (ACTIVE, CLONING) for page in api.vm_pool(state)]
     seen = {vm.id: vm for page in pages for vm in evidence.parse_vms(page)}
     wanted = [vm for number, vm in sorted(seen.items()) if vm_states.family(vm.state) != "REST" and (not options.vms or number in options.vms)]
     whole = [_with_history(api, vm, known) for vm in wanted]
-    return [judge(vm, scene, host) for vm in whole if vm_states.family(vm.state) != "REST"]
+    unrest = [vm for vm in whole if vm_states.family(vm.state) != "REST"]
+    findings = [judge(vm, scene, host) for vm in unrest]
+    if hypervisors is None:
+        return findings
+    # who is still at work on it, or rests in a failure that is not ours, is no business of a hypervisor
+    open_ = [finding.vm for finding in findings if finding.evidence.began != "after" and finding.decision.action != recovery.LEAVE]
+    reports, numbers = hypervisors.at(open_, host.now()), {vm.id for vm in open_}
+    return [judge(finding.vm, scene, host, reports, options.hosts_off) if finding.vm.id in numbers else finding for finding in findings]
+
+
+class Look:
+    """What the hypervisors answered, asked anew when it is too old or does not speak of all VMs."""
+
+    def __init__(self, adapter, options):
+        self.adapter, self.options, self.answers = adapter, options, {}     # host → (when, VM ids, Report or why not)
+
+    def at(self, vms, now):
+        """Return host → Report, or the text that says why there is none, for the hosts of these VMs."""
+        wanted = hypervisor.questions(vms, self.options.datastore_location)
+        stale = {host: rows for host, rows in wanted.items() if host not in self.options.hosts_off and not self._fresh(host, rows, now)}
+        scripts = {host: hypervisor.script(rows, location=self.options.datastore_location) for host, rows in stale.items()}
+        for host, answer in self.adapter.ask(scripts).items():
+            report = str(answer) if isinstance(answer, CoreError) else hypervisor.parse(answer, stale[host]) or f"{host}: its answer was cut off"
+            self.answers[host] = (now, {row.vm for row in stale[host]}, report)
+        return {host: self.answers[host][2] for host in wanted if host in self.answers}
+
+    def _fresh(self, host, rows, now):
+        when, vms, unused = self.answers.get(host, (None, (), None))
+        return when is not None and now - when < LOOK_S and {row.vm for row in rows} <= set(vms)
 
 
 def look(api, host, options):
@@ -45,9 +78,17 @@ def look(api, host, options):
                           retry_failures=options.retry_failures)
 
 
-def judge(vm, scene, host):
-    known = evidence.weigh(vm, scene, host.last_state(vm.id))
-    return Finding(vm, known, recovery.decide(vm.state, known))
+def judge(vm, scene, host, reports=None, off=()):
+    if reports is None:
+        known = evidence.weigh(vm, scene, host.last_state(vm.id))
+        return Finding(vm, known, recovery.decide(vm.state, known))
+    hosts = hypervisor.asked(vm, reports, off)
+    known = evidence.weigh(vm, scene, host.last_state(vm.id), hypervisor.facts(vm, reports, off))
+    decision = recovery.decide(vm.state, known)
+    silent = [why for why in hosts.values() if why not in (hypervisor.ANSWERED, hypervisor.OFF)]
+    if silent and decision.action in (recovery.REFUSE, recovery.WAIT):
+        decision = decision._replace(reason=f"{decision.reason} ({'; '.join(silent)})")
+    return Finding(vm, known, decision, hosts)
 
 
 def stuck(finding):
@@ -61,7 +102,7 @@ def told(finding):
     return {
         "id": vm.id, "name": vm.name, "owner": vm.owner, "state": vm.state, "family": vm_states.family(vm.state) or "", "host": vm.host,
         "previous_host": vm.previous_host, "last_operation": vm.action, "stuck": stuck(finding), "action": finding.decision.action,
-        "reason": finding.decision.reason, "evidence": {name: getattr(finding.evidence, name) for name in recovery.columns(vm.state)},
+        "reason": finding.decision.reason, "hosts": finding.hosts, "evidence": {name: getattr(finding.evidence, name) for name in recovery.columns(vm.state)},
         "leads_to": recovery.leads_to(vm.state, finding.decision.action) if finding.decision.action in recovery.ACTIONS else None,
     }
 
@@ -82,8 +123,9 @@ def read_vm(api, number):
 class Run:
     """One recovery: rounds of survey and action until nothing is left to do or to wait for."""
 
-    def __init__(self, api, host, options, check_mode, pause):
+    def __init__(self, api, host, options, check_mode, pause, hypervisors=None):
         self.api, self.host, self.options, self.check_mode, self.pause = api, host, options, check_mode, pause
+        self.hypervisors = hypervisors
         self.vms = {}               # VM id → what is told about it
         self.changes = []
         self.known = {}
@@ -112,7 +154,7 @@ class Run:
     def _rounds(self):
         deadline = self.host.now() + self.options.wait_timeout_s
         while True:
-            findings = survey(self.api, self.host, self.options, self.known)
+            findings = survey(self.api, self.host, self.options, self.known, self.hypervisors)
             self._notice({finding.vm.id: finding for finding in findings})
             todo = [finding for finding in findings if self._wanted(finding)]
             begun = [finding for finding in todo if finding.vm.id in self.open]

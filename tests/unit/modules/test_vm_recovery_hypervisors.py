@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Recovery with hypervisors that are asked: the world of recovery_fakes, and hosts that answer like the recorded one."""
+import importlib.util
+import pathlib
+import re
+
+import pytest
+from ansible_collections.constellation.opennebula.plugins.module_utils.core import vm_states
+from ansible_collections.constellation.opennebula.plugins.module_utils.core.errors import CoreError
+from ansible_collections.constellation.opennebula.plugins.modules import vm_recovery, vm_recovery_info
+
+_spec = importlib.util.spec_from_file_location("recovery_fakes", pathlib.Path(__file__).with_name("recovery_fakes.py"))
+fakes = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(fakes)
+
+PARAMS = {name: spec.get("default") for name, spec in vm_recovery.SPEC.items()}
+MIB = 1 << 20
+
+
+class Machine(fakes.Machine):
+    """A machine with one disk of 8 MiB, on its way from kvm1 to kvm2."""
+
+    def __init__(self, number, state, runs_on=(), **more):
+        super().__init__(number, state, runs=bool(runs_on), **more)
+        self.runs_on = list(runs_on)
+
+    def xml(self):
+        disk = "<TEMPLATE><DISK><DISK_ID>0</DISK_ID><SIZE>8</SIZE><DISK_TYPE>FILE</DISK_TYPE><TARGET>vda</TARGET></DISK></TEMPLATE>"
+        history = re.search("<HISTORY>.*</HISTORY>", super().xml()).group().replace("</HISTORY>", "<VM_MAD>kvm</VM_MAD></HISTORY>")
+        second = history.replace("<SEQ>0<", "<SEQ>1<").replace("kvm1", "kvm2").replace("<HID>0<", "<HID>1<")
+        return re.sub("<HISTORY>.*</HISTORY>", history + second, super().xml()).replace("<USER_TEMPLATE>", disk + "<USER_TEMPLATE>")
+
+
+class Hosts:
+    """Hypervisors that answer from the machines: domains by ``runs_on``, files by ``disks`` ({(host, vm): bytes})."""
+
+    def __init__(self, world, disks=None, silent=(), busy=()):
+        self.world, self.disks, self.silent, self.busy, self.asked = world, disks or {}, set(silent), set(busy), []
+
+    def ask(self, scripts):
+        self.asked += sorted(scripts)
+        return {host: CoreError("it does not let us in", host, "oneadmin is refused", "Log in") if host in self.silent else self.answer(host, text)
+                for host, text in scripts.items()}
+
+    def answer(self, host, text):
+        rows = [line.split("\t") for line in re.search(r"vms='(.*?)'\nuri", text, re.DOTALL).group(1).split("\n")]
+        domains = "\n".join(f" {number}   one-{number}   running" for number, machine in self.world.machines.items() if host in machine.runs_on)
+        files = [f"{folder}\td\td\t4096\n{folder}/disk.0\tf\tf\t{self.disks[host, int(number)]}" for number, unused, folder in rows
+                 if (host, int(number)) in self.disks]
+        work = "\n".join(f"scp\t/var/lib/one/datastores/0/{number}/disk.0" for number in self.busy)
+        parts = (("domains", domains), ("domains-end", ""), ("details", ""), ("processes", work), ("files", "\n".join(files)), ("heads", ""), ("end", ""))
+        return "".join(f"\n== {name}\n{body}\n" for name, body in parts)
+
+
+def recover(world, hosts, check_mode=False, **params):
+    return vm_recovery.ensure(dict(PARAMS, **params), lambda: world, world, check_mode, world.pause, hosts)
+
+
+def plan(world, hosts, **params):
+    return vm_recovery_info.read(dict(PARAMS, **params), lambda: world, world, hosts)
+
+
+def told(world, hosts, **params):
+    (only,) = plan(world, hosts, **params)["vms"]
+    return only
+
+
+@pytest.mark.parametrize("runs_on, action, words", [
+    (["kvm2"], "success", "runs on the target and not on the source"), (["kvm1"], "failure", "runs on the source and not on the target"),
+    (["kvm1", "kvm2"], "refuse", "runs on both hosts: fence one of them"), ([], "refuse", "runs on neither host")])
+def test_live_migration_ends_where_the_domain_is(runs_on, action, words):
+    world = fakes.World(Machine(6, "MIGRATE", runs_on))
+    seen = told(world, Hosts(world))
+    assert seen["action"] == action and words in seen["reason"] and seen["hosts"] == {"kvm1": "answered", "kvm2": "answered"}
+    outcome = recover(world, Hosts(world))
+    assert [operation for unused, operation, unused2 in world.calls] == ([action] if action != "refuse" else [])
+    assert outcome.results["left"] == ([6] if action == "refuse" else [])
+
+
+def test_without_hypervisors_the_same_machine_is_refused():
+    world = fakes.World(Machine(6, "MIGRATE", ["kvm2"]))
+    seen = told(world, None)
+    assert seen["action"] == "refuse" and "not known whether its domain runs" in seen["reason"] and seen["hosts"] == {}
+
+
+@pytest.mark.parametrize("state", ["MIGRATE", "PROLOG", "PROLOG_MIGRATE", "EPILOG"])
+def test_host_that_cannot_be_asked_leads_to_a_refusal_that_names_it(state):
+    world = fakes.World(Machine(6, state, ["kvm2"]))
+    seen = told(world, Hosts(world, silent=["kvm1"]))
+    assert seen["action"] == "refuse" and "kvm1" in seen["reason"] and "does not let us in" in seen["reason"]
+    recover(world, Hosts(world, silent=["kvm1"]))
+    assert world.calls == []
+
+
+def test_host_that_an_operator_vouches_for_as_off_is_not_asked():
+    world = fakes.World(Machine(6, "MIGRATE", ["kvm2"]))
+    hosts = Hosts(world, silent=["kvm1"])
+    outcome = recover(world, hosts, hosts_off=["kvm1"])
+    assert world.calls == [(6, "success", "MIGRATE")] and "kvm1" not in hosts.asked
+    assert outcome.results["vms"][0]["hosts"] == {"kvm1": "off", "kvm2": "answered"}
+
+
+@pytest.mark.parametrize("disks, action, words", [
+    ({("kvm1", 7): 8 * MIB}, "failure", "still where they came from"), ({("kvm2", 7): 8 * MIB}, "success", "seen at their destination"),
+    ({("kvm1", 7): MIB, ("kvm2", 7): 7 * MIB}, "refuse", "in two places")])
+def test_disks_on_the_move_are_looked_for_at_both_ends(disks, action, words):
+    world = fakes.World(Machine(7, "PROLOG_MIGRATE"))
+    seen = told(world, Hosts(world, disks))
+    assert seen["action"] == action and words in seen["reason"], seen
+
+
+def test_half_a_copy_that_still_grows_is_left_alone():
+    world = fakes.World(Machine(7, "PROLOG_MIGRATE"))
+    outcome = recover(world, Hosts(world, {("kvm1", 7): 8 * MIB}, busy=[7]), wait_timeout_s=5)
+    assert world.calls == [] and outcome.results["left"] == [7] and "still runs" in outcome.results["vms"][0]["reason"]
+
+
+def test_hosts_are_asked_once_for_all_their_machines_and_again_when_the_answer_is_old():
+    world = fakes.World(*[Machine(number, "PROLOG_MIGRATE") for number in range(1, 21)])
+    hosts = Hosts(world, {("kvm1", number): 8 * MIB for number in range(1, 21)})
+    plan(world, hosts)
+    assert hosts.asked == ["kvm1", "kvm2"]
+    world.deaf, hosts.asked = True, []
+    with pytest.raises(CoreError):
+        recover(world, hosts, wait_timeout_s=25)
+    assert 2 * 2 <= len(hosts.asked) <= 2 * 4
+
+
+def test_who_is_at_rest_or_still_at_work_is_not_asked_about():
+    world = fakes.World(Machine(1, "RUNNING", ["kvm2"]), Machine(2, "PROLOG", began=1050), Machine(3, "PROLOG_FAILURE"))
+    hosts = Hosts(world)
+    plan(world, hosts)
+    assert hosts.asked == []
+
+
+def test_check_mode_foresees_what_a_run_does_with_the_same_hosts():
+    def scene():
+        world = fakes.World(Machine(1, "MIGRATE", ["kvm2"]), Machine(2, "MIGRATE", ["kvm1"]), Machine(3, "MIGRATE"), Machine(4, "PROLOG_MIGRATE"),
+                            Machine(5, "PROLOG_MIGRATE"))
+        return world, Hosts(world, {("kvm1", 4): 8 * MIB, ("kvm2", 5): 8 * MIB})
+    world, hosts = scene()
+    foreseen = recover(world, hosts, check_mode=True)
+    assert world.calls == []
+    world, hosts = scene()
+    done = recover(world, hosts)
+    assert foreseen.plan.as_list() == done.plan.as_list() and len(done.plan.as_list()) == 4
+    assert all(vm_states.is_settled(machine.state) for number, machine in world.machines.items() if number != 3)
