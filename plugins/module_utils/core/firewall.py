@@ -35,15 +35,34 @@ def plan(found, services, ports):
         return Plan()
     if found["kind"] == "ufw":
         wanted = list(dict.fromkeys([port for service in services for port in SERVICES[service]] + list(ports)))
-        return Plan(tuple(Change("port", port, None, "open", step=("ufw", port)) for port in wanted if port not in found["ports"]))
+        return Plan(tuple(Change("port", port, None, "open", step=("ufw", port)) for port in wanted if not _is_open(port, found["ports"])))
     changes = []
     for kind, plural, names in (("service", "services", services), ("port", "ports", ports)):
         for name in dict.fromkeys(names):
-            lacking = [when for when in (NOW, LATER) if name not in found[when][plural]]
+            lacking = [when for when in (NOW, LATER) if not (_is_open if kind == "port" else _is_listed)(name, found[when][plural])]
             if lacking:
                 before = None if len(lacking) == 2 else f"open {LATER if lacking == [NOW] else NOW} only"
                 changes.append(Change(kind, name, before, "open", step=(kind, name, tuple(lacking))))
     return Plan(tuple(changes))
+
+
+def _is_listed(name, names):
+    return name in names
+
+
+def _is_open(port, ports):
+    """Tell whether a port, or a whole range, lies in an open range: firewalld joins ranges that touch each other.
+
+    >>> _is_open("80/tcp", ["79-81/tcp"]), _is_open("80-82/tcp", ["79-81/tcp"]), _is_open("80/udp", ["79-81/tcp"])
+    (True, False, False)
+    """
+    def span(text):
+        numbers, protocol = text.split("/")
+        first, dummy, last = numbers.partition("-")
+        return int(first), int(last or first), protocol
+
+    first, last, protocol = span(port)
+    return any(low <= first and last <= high and protocol == one for low, high, one in map(span, ports))
 
 
 def parse_ufw(text):

@@ -15,11 +15,24 @@ from hypothesis import strategies as st
 WANTED = {"services": ["high-availability", "mysql"], "ports": ["2633/tcp", "9869/tcp"], "zone": ""}
 
 
+def joined(ports):
+    """Join ranges that touch each other, as firewalld 1.3 does."""
+    open_ = {(number, port.split("/")[1]) for port in ports
+             for number in range(int(port.split("/")[0].split("-")[0]), int(port.split("/")[0].split("-")[-1]) + 1)}
+    spans = []
+    for number, protocol in sorted(open_, key=lambda one: one[::-1]):
+        if spans and spans[-1][1:] == [number - 1, protocol]:
+            spans[-1][1] = number
+        else:
+            spans.append([number, number, protocol])
+    return [f"{first}/{protocol}" if first == last else f"{first}-{last}/{protocol}" for first, last, protocol in spans]
+
+
 class Firewalld:
     """firewall-cmd 1.3: the zone that runs and the one that is kept."""
 
     def __init__(self, now=("ssh",), later=("ssh",), ports=()):
-        self.open = {"now": {"service": list(now), "port": list(ports)}, "after a restart": {"service": list(later), "port": list(ports)}}
+        self.open = {"now": {"service": list(now), "port": joined(ports)}, "after a restart": {"service": list(later), "port": joined(ports)}}
         self.argv, self.deaf = [], False
 
     def __call__(self, argv, **unused):
@@ -37,6 +50,7 @@ class Firewalld:
             return 101, "", "Error: INVALID_SERVICE: unknown"
         if not self.deaf:
             zone[what].append(name)
+            zone["port"] = joined(zone["port"])
         return 0, "success\n", ""
 
 
@@ -128,7 +142,7 @@ def test_firewall_that_refuses_or_ignores_is_an_error(system):
         wall.open(("service", "unknown", (firewall.NOW,)))
 
 
-PORTS = st.lists(st.sampled_from(["1/tcp", "2/udp", "3-9/tcp"]), max_size=4)
+PORTS = st.lists(st.sampled_from(["1/tcp", "2/tcp", "2/udp", "3-9/tcp", "5-6/tcp"]), max_size=4)
 NAMES = st.lists(st.sampled_from(sorted(firewall.SERVICES)), max_size=3)
 
 
@@ -142,4 +156,4 @@ def test_any_rules_end_open_and_are_silent_then(services, ports, now, later, the
         host_firewall.ensure(wanted, adapter.Firewall(), False)
         assert not host_firewall.ensure(wanted, adapter.Firewall(), False).changed
         if not ufw:
-            assert all(set(services) <= set(zone["service"]) and set(ports) <= set(zone["port"]) for zone in program.open.values())
+            assert all(set(services) <= set(zone["service"]) and zone["port"] == joined(zone["port"] + ports) for zone in program.open.values())
