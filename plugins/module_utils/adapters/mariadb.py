@@ -232,11 +232,17 @@ class Snapshot(Server):
         self.renew()
         return self
 
-    def renew(self):
-        """Read as of now; the moment before is given up."""
+    def renew(self, reached="", within_s=0):
+        """Read as of now, or as of when the applier has reached this GTID position; the moment before is given up.
+
+        Waiting and beginning are one statement: between two, a busy applier is many events further.
+        """
         if self._connection is None:
             self._execute("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ", ())
-        self._execute("START TRANSACTION WITH CONSISTENT SNAPSHOT", ())
+        if reached:
+            self._execute("BEGIN NOT ATOMIC DO MASTER_GTID_WAIT(%s, %s); START TRANSACTION WITH CONSISTENT SNAPSHOT; END", (reached, within_s))
+        else:
+            self._execute("START TRANSACTION WITH CONSISTENT SNAPSHOT", ())
 
     def __exit__(self, *nothing):
         with contextlib.suppress(CoreError):

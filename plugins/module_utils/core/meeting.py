@@ -5,8 +5,8 @@
 
 A snapshot has a position in the master zone's GTID domain: its contents are what all events up to there have made of them. Snapshots at the same
 position must have the same rows, and a row that is not the same is a difference, whatever was written before or after it. So the writer is put into
-a consistent snapshot and this server into one after another, until one is at the writer's position; the two are then read at leisure. When this
-server has already passed the position, the writer gets a new snapshot: an attempt takes milliseconds.
+a consistent snapshot and this server into one when it reaches the writer's position; the two are then read at leisure. When this server has already
+passed the position, the writer gets a new snapshot: an attempt takes milliseconds.
 
 Why not less: rows read at different positions prove nothing, however often they are read. A row that was changed and changed back has, on a server
 that is merely behind, a value that the writer has neither before nor after (red for lag); a server that lost a change is equal to what the writer had
@@ -81,20 +81,16 @@ class Here:
     def __init__(self, server, new, domain, own=0):
         self.server, self.new, self.domain, self.own, self.held = server, new, domain, own, []
 
-    def renew(self):
-        """Take a new snapshot, give up the oldest; return its sequence number."""
+    def renew(self, goal=0):
+        """Take a new snapshot, at once or when the applier reaches ``goal``, at last after WAIT_S; give up the oldest; return its sequence number."""
         snapshot = self.held.pop(0)[1] if len(self.held) == HELD else self.new()
-        snapshot.renew()
+        snapshot.renew(*((f"{self.domain}-1-{goal}", WAIT_S) if goal else ()))
         number = max(self.own, int(snapshot.value(APPLIED, (self.domain,)) or 0))
         self.held.append((number, snapshot))
         return number
 
     def at(self, number):
         return next((snapshot for held, snapshot in reversed(self.held) if held == number), None)
-
-    def await_(self, number):
-        """Return as soon as the applier has reached the number, or after WAIT_S."""
-        self.server.value("SELECT MASTER_GTID_WAIT(%s, %s)", (f"{self.domain}-1-{number}", WAIT_S))
 
     def close(self, besides=None):
         for dummy, snapshot in self.held:
@@ -111,8 +107,8 @@ def meet(there, here, wait_s=30.0, clock=None, pause=None):
     while True:
         here.renew()
         goal = there.renew()
+        number = here.renew()
         while True:
-            number = here.renew()
             found = here.at(goal)
             if found is not None:
                 here.close(besides=found)
@@ -129,4 +125,4 @@ def meet(there, here, wait_s=30.0, clock=None, pause=None):
                                 f"{there.server.where} at {goal}", "It is catching up, or its replication is broken; look again.")
             if number > goal:
                 break
-            here.await_(goal)
+            number = here.renew(goal)
