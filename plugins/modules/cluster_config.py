@@ -14,7 +14,9 @@ description:
   - An object that is declared is managed completely. An option, operation or meta attribute of it that was not declared is removed.
     Cluster properties, defaults and attributes of nodes that were not declared, and all other objects, stay as they are.
   - What it cannot describe (bundles, templates, tags, access control lists, lifetimes, values by reference) stays as it is, too.
-  - Options of agents are checked against the agents' own metadata, and fence devices have to answer C(status), before anything changes.
+  - Options of agents are checked against the agents' own metadata, properties against pacemaker's, the new configuration as a whole by C(crm_verify),
+    and fence devices have to answer C(status), before anything changes. All this happens in check mode, too.
+  - A fence device that calls a node off that is a member of the cluster belongs to another machine, and is refused.
   - In check mode on a host without a running cluster, everything is predicted as to be created.
 options:
   description:
@@ -457,60 +459,83 @@ ATTEMPTS = 20                                            # to place a patch whil
 def ensure(params, cluster, check_mode, clock=pacemaker.Clock):
     description, secrets = params["description"], params["secrets"] or {}
     wanted, absent = cib.declared(description, secrets), description.get("absent") or ()
-    complaints = []
+    complaints, written = [], []
 
-    def read():
+    def look():
+        """Return the configuration as text, None on a host without a running cluster (only in check mode)."""
         try:
-            return cib.parse(cluster.cib())
+            return cluster.cib()
         except NotThere:
             if check_mode:
-                return cib.parse(cib.EMPTY)
+                return None
             raise
 
-    def plan(root):
-        return cib.plan(root, wanted, absent, secrets, params["exclusive"])
+    def plan(text):
+        return cib.plan(cib.parse(text or cib.EMPTY), wanted, absent, secrets, params["exclusive"])
 
-    def apply(dummy_todo):
-        _write(cluster, plan, clock)
+    def apply(todo):
+        written.append(_write(cluster, plan, todo, params["verify_fencing"], clock))
         idle = cluster.wait_idle(params["wait_timeout_s"])
         complaints.extend(cluster_status.complaints(cluster_status.parse(cluster.monitor()), {name for dummy, name in wanted}))
         if not idle:
             raise CoreError("the cluster did not become idle", why="; ".join(complaints) or f"it still works after {params['wait_timeout_s']} s",
                             hint="The new configuration is in place. Look at 'crm_mon -1r' and the journal of pacemaker.")
 
-    _examine(plan(read()), cluster, params["verify_fencing"], check_mode)
-    outcome = converge(read, plan, apply, check_mode, {"complaints": complaints}, header="cluster configuration")
-    return dataclasses.replace(outcome, plan=dataclasses.replace(outcome.plan, warnings=outcome.plan.warnings + tuple(complaints)))
+    text = look()
+    warnings = _examine(text, plan(text), cluster, params["verify_fencing"], check_mode)
+    outcome = converge(look, plan, apply, check_mode, {"complaints": complaints}, header="cluster configuration")
+    todo = written[0] if written else outcome.plan       # what was done, should the configuration have moved since it was predicted
+    return dataclasses.replace(outcome, plan=dataclasses.replace(todo, warnings=todo.warnings + tuple(warnings) + tuple(complaints)))
 
 
-def _examine(todo, cluster, verify_fencing, check_mode):
-    """Check the agents of what is new or changed, and that fence devices answer, before anything changes."""
-    problems, devices = [], []
+def _examine(text, todo, cluster, verify_fencing, check_mode):
+    """Check everything that can be checked before anything changes: agents, pacemaker's own opinion, answers of fence devices. Return warnings."""
+    problems, unknown, devices, properties = [], [], [], [change.step for change in todo if change.step[0] == "property" and change.step[2] is not None]
     for label, name, values in (change.step for change in todo):
-        if label not in ("resource", "fence device") or values is None or values["agent"].startswith("systemd:"):
+        if label not in ("resource", "fence device") or values is None:
+            continue
+        if values["agent"].startswith("systemd:"):
+            unit = values["agent"].split(":", 1)[1]
+            unknown += [] if cluster.unit_is_known(unit) else [f"{label} {name}: systemd of this host has no unit '{unit}'"]
             continue
         known = agents.parse(cluster.metadata(values["agent"]))
-        if known is not None:
-            problems += agents.problems(f"{label} {name}", values["options"], known, fencing=label == "fence device")
-            devices += [(name, values)] if label == "fence device" else []
-        elif not check_mode:
-            problems.append(f"{label} {name}: agent '{values['agent']}' is not installed on this host")
-    if problems:
-        raise Problems("the description does not fit the agents", problems, hint="Nothing was changed.")
-    if devices and verify_fencing != "none" and not check_mode:
+        if known is None:
+            standard = values["agent"].rsplit(":", 1)[0] if ":" in values["agent"] else "stonith"
+            unknown.append(agents.missing(f"{label} {name}", values["agent"], cluster.installed_agents(standard)))
+            continue
+        problems += agents.problems(f"{label} {name}", values["options"], known, fencing=label == "fence device")
+        devices += [(name, values)] if label == "fence device" else []
+    known = {name: option for one in cluster.property_metadata() for name, option in (agents.parse(one) or {}).items()} if properties else {}
+    problems += [problem for dummy, name, value in properties for problem in agents.property_problems(name, value, known)]
+    if problems or (unknown and not check_mode):         # what is not there yet may come with what the run only predicts
+        raise Problems("the description does not fit the agents", unknown + problems, hint="Nothing was changed.")
+    if todo and text:
+        _verify(cluster, text, cib.render(cib.parse(text), todo))
+    if devices and verify_fencing != "none" and text:
         _prove(devices, cluster, verify_fencing)
+    return unknown if text else []
+
+
+def _verify(cluster, text, new):
+    wrong = cluster.verify(new)
+    old = cluster.verify(text) if wrong else []
+    if set(wrong) - set(old):
+        raise Problems("pacemaker finds errors in the new configuration", [line for line in wrong if line not in old], hint="Nothing was changed.")
 
 
 def _prove(devices, cluster, verify_fencing):
     here = cluster.local_node() if verify_fencing == "others" else None
+    online = [node["name"] for node in cluster_status.parse(cluster.monitor())["nodes"] if node["online"]]
     silent = []
     for name, values in devices:
+        device = f"{name} ({values['agent']} at {values['options'].get('ip', 'its device')})"
         for node in agents.fenced_nodes(values["options"]) or [None]:
             if node is None or node != here:
                 code, said = cluster.fence_status(values["agent"], agents.status_request(values["options"], node))
                 if code not in (0, 2):
-                    device = f"{name} ({values['agent']} at {values['options'].get('ip', 'its device')})"
                     silent.append(f"{device} does not answer for {node or 'its nodes'}: {_clean(said, values)}")
+                elif code == 2 and node in online:
+                    silent.append(f"{device} says that {node} is off, but {node} is a member of this cluster: it is the device of another machine, or lies")
     if silent:
         raise Problems("fencing cannot be relied on", silent,
                        hint="Nothing was changed. Check address, account and password of the devices, and that this host reaches "
@@ -524,22 +549,23 @@ def _clean(said, values):
     return " ".join(said.split())[-300:]
 
 
-def _write(cluster, plan, clock):
-    """Bring the whole change in as one patch; when the configuration moves in between, start again from what it is now."""
+def _write(cluster, plan, examined, verify_fencing, clock):
+    """Bring the whole change in as one patch and return the plan that it carries out.
+
+    When the configuration moves in between, it starts again from what it is now; what that needs in addition is examined first.
+    """
     for attempt in range(ATTEMPTS):
         text = cluster.cib()
-        root = cib.parse(text)
-        todo = plan(root)
+        todo = plan(text)
+        if todo.as_list() != examined.as_list():
+            _examine(text, todo, cluster, verify_fencing, False)
+            examined = todo
         if not todo:
-            return
-        new = cib.render(root, todo)
-        wrong = cluster.verify(new)
-        if wrong:
-            wrong = [line for line in wrong if line not in cluster.verify(text)]
-        if wrong:
-            raise Problems("pacemaker finds errors in the new configuration", wrong, hint="Nothing was changed.")
+            return todo
+        new = cib.render(cib.parse(text), todo)
+        _verify(cluster, text, new)
         if cluster.patch(cluster.diff(text, new)):
-            return
+            return todo
         clock.sleep(0.05 * (attempt + 1))
     raise CoreError("the cluster's configuration kept moving", why=f"{ATTEMPTS} patches came too late",
                     hint="Somebody else changes it; nothing was changed here. Run again.")

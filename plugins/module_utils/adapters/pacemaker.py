@@ -33,6 +33,8 @@ MOVED = (103, 104, 206)                                  # the configuration is 
 CIB_DIRECTORY, CIB_USER, CIB_GROUP = "/var/lib/pacemaker/cib", "hacluster", "haclient"
 COROSYNC_CONF, KNOWN_HOSTS = "/etc/corosync/corosync.conf", "/var/lib/pcsd/known-hosts"
 CHANGED = {"add": "added", "update": "changed", "remove": "removed"}
+LIBEXEC = ("/usr/libexec/pacemaker", "/usr/lib/pacemaker")  # EL, Debian
+DAEMONS = ("pacemaker-schedulerd", "pacemaker-controld", "pacemaker-based")
 LATE = "Connection timeout"                               # pcs of a node that did not answer in time
 INSTALL_HINT = "Install pacemaker and pcs (role constellation.opennebula.cluster), or run on a cluster node."
 
@@ -97,9 +99,28 @@ class Pacemaker:
         code, out, dummy = system.run(["crm_resource", "--show-metadata", agent if ":" in agent else f"stonith:{agent}"], timeout_s=40)
         return out if code == 0 else ""
 
+    def installed_agents(self, standard):
+        """Return the names of the agents of a standard, or of a standard and provider ("ocf:heartbeat", "stonith"), that this host has."""
+        code, out, dummy = system.run(["crm_resource", "--list-agents", standard], timeout_s=40)
+        return out.split() if code == 0 else []
+
+    def property_metadata(self):
+        """Return what pacemaker's own programs say about cluster properties, [] where they cannot be asked."""
+        answers = [system.run([os.path.join(directory, program), "metadata"]) for directory in LIBEXEC for program in DAEMONS]
+        return [out for code, out, dummy in answers if code == 0]
+
+    @staticmethod
+    def unit_is_known(unit):
+        """Tell whether systemd of this host has a unit."""
+        code, out, dummy = system.run(["systemctl", "show", "--property=LoadState", unit])
+        return code != 0 or "LoadState=not-found" not in out
+
     def fence_status(self, agent, request, timeout_s=60):
         """Ask a fence agent for ``status``; return (exit code, what it said). 0 is on, 2 is off, anything else no answer."""
-        code, out, err = system.run([agent], stdin=request, timeout_s=timeout_s)
+        try:
+            code, out, err = system.run([agent], stdin=request, timeout_s=timeout_s)
+        except CoreError:
+            return TIMED_OUT, f"no answer after {timeout_s} s"
         return code, (err.strip() or out.strip())
 
     # --- state ---------------------------------------------------------------------------------------------------------------------

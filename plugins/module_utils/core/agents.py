@@ -9,7 +9,7 @@ import re
 import xml.etree.ElementTree as ET
 from dataclasses import dataclass
 
-from .cib_values import number
+from .cib_values import KEEP, is_boolean, number
 
 # Read by the fencer, not by the agent (pacemaker-fenced(7), pacemaker 2.1).
 _FENCER = {"pcmk_host_argument", "pcmk_host_map", "pcmk_host_list", "pcmk_host_check", "pcmk_delay_max", "pcmk_delay_base", "pcmk_action_limit", "provides",
@@ -68,8 +68,34 @@ def problems(where, options, known, fencing=False):
     return found
 
 
+def property_problems(name, value, known):
+    """Return what is wrong with a cluster property. One that pacemaker does not know may be somebody's own, unless it looks like a slip.
+
+    >>> property_problems("no-quorum-polcy", "stop", {"no-quorum-policy": Option("no-quorum-policy")})
+    ["property no-quorum-polcy: pacemaker does not know it; did you mean 'no-quorum-policy'?"]
+    """
+    if name in known:
+        return _value_problem(f"property {name}", known[name], value)
+    near = difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.8)
+    return [f"property {name}: pacemaker does not know it; did you mean '{near[0]}'?"] if near else []
+
+
+def missing(where, agent, installed):
+    """Return what is wrong when an agent says nothing about itself. installed: names of the agents of its kind."""
+    name = agent.split(":")[-1]
+    if name in installed:
+        return (f"{where}: agent '{agent}' is installed on this host, but does not describe itself; "
+                f"see 'crm_resource --show-metadata {agent if ':' in agent else 'stonith:' + agent}'")
+    near = difflib.get_close_matches(name, installed, n=1, cutoff=0.7)
+    return f"{where}: agent '{agent}' is not installed on this host" + (f"; did you mean '{agent[:len(agent) - len(name)]}{near[0]}'?" if near else "")
+
+
 def _value_problem(where, option, value):
-    if option.kind == "select" and option.choices and value not in option.choices:
+    if value == KEEP:
+        return []
+    if option.kind == "boolean" and not is_boolean(value):
+        return [f"{where}: option '{option.name}' is '{value}', which is neither yes nor no"]
+    if option.kind in ("select", "enum") and option.choices and value not in option.choices:
         return [f"{where}: option '{option.name}' is '{value}'; use one of: {', '.join(option.choices)}"]
     if option.kind == "integer" and not re.match(r"^-?\d+$", value):
         return [f"{where}: option '{option.name}' is '{value}', which is not a whole number"]

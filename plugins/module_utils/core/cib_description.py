@@ -19,6 +19,7 @@ Rules and sets: cib_trees.py.
 """
 from __future__ import annotations
 
+import difflib
 import re
 
 from . import cib_trees, cib_values
@@ -54,6 +55,7 @@ def declared(description, secrets=None):
     for pairs in PAIRS:
         for name, value in _single_values(pairs, description.get(pairs.key) or {}, problems):
             found[(pairs.label, name)] = None if value is None else cib_values.text(value)
+    problems += _slips("resource_defaults", description.get("resource_defaults") or ())
     for kind in KINDS:
         for entry in description.get(kind.key) or []:
             entry = {name: value for name, value in entry.items() if value is not None}
@@ -66,7 +68,7 @@ def declared(description, secrets=None):
             if name in ids:
                 wrong.append(f"{where}: the id is used twice (also by a {ids[name]})")
             ids[name] = kind.label
-            problems += wrong
+            problems += wrong + _slips(where, entry.get("meta") or () if kind.section == "resources" else ())
             if not wrong:
                 found[(kind.label, name)] = _values(kind, entry, (secrets or {}).get(name, {}), where, problems)
     for name in sorted(set(secrets or {}) - {name for label, name in found if label in _WITH_OPTIONS}):
@@ -76,6 +78,18 @@ def declared(description, secrets=None):
     if problems:
         raise Problems("the description of the cluster is not usable", problems)
     return found
+
+
+# Pacemaker Explained 2.1; anybody may add others, so only what looks like a slip is refused: pacemaker would not say a word.
+_META = ("priority", "critical", "target-role", "is-managed", "maintenance", "resource-stickiness", "requires", "migration-threshold", "failure-timeout",
+         "multiple-active", "allow-migrate", "allow-unhealthy-nodes", "container-attribute-target", "remote-node", "remote-addr", "remote-port",
+         "remote-connect-timeout", "remote-allow-migrate", "globally-unique", "clone-max", "clone-node-max", "clone-min", "notify", "ordered", "interleave",
+         "promotable", "promoted-max", "promoted-node-max", "master-max", "master-node-max")
+
+
+def _slips(where, names):
+    near = {name: difflib.get_close_matches(name, _META, n=1, cutoff=0.85) for name in names if name not in _META}
+    return [f"{where}: pacemaker does not know the meta attribute '{name}'; did you mean '{found[0]}'?" for name, found in near.items() if found]
 
 
 _WITH_OPTIONS = ("fence device", "resource", "alert")

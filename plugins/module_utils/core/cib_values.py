@@ -77,6 +77,10 @@ def is_score(value):
     return bool(_SCORE.match(value))
 
 
+def is_boolean(value):
+    return value.lower() in _TRUE + _FALSE
+
+
 def boolean(value):
     """Return a boolean as the schema of the CIB wants it, anything else as it is.
 

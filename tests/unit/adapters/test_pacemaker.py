@@ -79,7 +79,8 @@ def test_what_pacemaker_only_warns_of_is_no_error(programs):
     assert pacemaker.Pacemaker().verify("<cib/>") == []
     programs[1]["crm_verify"] = (78, "", "(rsc_ticket_new) \terror: Resetting 'loss-policy' for ticket 'T' to 'stop' because fencing is not configured\n"
                                          "crm_verify: Errors found during check: config not valid\n")
-    assert pacemaker.Pacemaker().verify("<cib/>") == ["(rsc_ticket_new) error: Resetting 'loss-policy' for ticket 'T' to 'stop' because fencing is not configured"]
+    assert pacemaker.Pacemaker().verify("<cib/>") == [
+        "(rsc_ticket_new) error: Resetting 'loss-policy' for ticket 'T' to 'stop' because fencing is not configured"]
 
 
 def test_waiting_ends_with_an_answer_or_an_error(programs):
@@ -89,6 +90,28 @@ def test_waiting_ends_with_an_answer_or_an_error(programs):
     programs[1]["crm_resource"] = (1, "", "broken")
     with pytest.raises(CoreError, match="cannot wait for the cluster"):
         pacemaker.Pacemaker().wait_idle(5)
+
+
+def test_fence_agent_that_hangs_ends_with_no_answer(tmp_path):
+    agent = tmp_path / "fence_hang"
+    agent.write_text("#!/bin/sh\nexec sleep 60\n", encoding="ascii")
+    agent.chmod(0o700)
+    assert pacemaker.Pacemaker().fence_status(str(agent), "action=status\n", timeout_s=0.2) == (124, "no answer after 0.2 s")
+
+
+def test_units_agents_and_properties_are_asked_of_those_who_know(programs):
+    calls, answers = programs
+    answers["crm_resource"] = (0, "IPaddr2\nDummy\n", "")
+    assert pacemaker.Pacemaker().installed_agents("ocf:heartbeat") == ["IPaddr2", "Dummy"]
+    assert calls[-1][0] == ["crm_resource", "--list-agents", "ocf:heartbeat"]
+    for text, known in (("LoadState=not-found\n", False), ("LoadState=loaded\n", True)):
+        answers["systemctl"] = (0, text, "")
+        assert pacemaker.Pacemaker().unit_is_known("opennebula") is known
+    answers["/usr/lib/pacemaker/pacemaker-controld"] = (0, "<resource-agent/>", "")
+    for program in ("schedulerd", "controld", "based"):
+        answers[f"/usr/libexec/pacemaker/pacemaker-{program}"] = (127, "", "not found")
+        answers.setdefault(f"/usr/lib/pacemaker/pacemaker-{program}", (127, "", "not found"))
+    assert pacemaker.Pacemaker().property_metadata() == ["<resource-agent/>"]
 
 
 def test_metadata_of_a_missing_agent_is_nothing(programs):

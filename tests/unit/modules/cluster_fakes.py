@@ -42,6 +42,7 @@ class Cluster:
         self.writes, self.requests, self.answers, self.errors = [], [], {}, []
         self.agents = {"fence_ilo_ssh": metadata("fence_ilo_ssh"), "ocf:heartbeat:IPaddr2": metadata("IPaddr2")}
         self.running, self.bad_options, self.vote = corosync_conf.Document(members).options() if members else {}, {}, 1
+        self.missing_units = ()
         self.idle, self.interfere, self.stubborn, self.seeded, self.standby = True, 0, False, None, set()
 
     # configuration
@@ -74,6 +75,16 @@ class Cluster:
 
     def metadata(self, agent):
         return self.agents.get(agent, "")
+
+    def installed_agents(self, standard):
+        return [name.split(":")[-1] for name in self.agents if (name.rsplit(":", 1)[0] if ":" in name else "stonith") == standard]
+
+    @staticmethod
+    def property_metadata():
+        return [metadata("schedulerd")]
+
+    def unit_is_known(self, unit):
+        return unit not in self.missing_units
 
     def fence_status(self, agent, request):
         self.requests.append((agent, request))

@@ -33,7 +33,7 @@ def ensure(params, cluster, check_mode=False):
 def test_prediction_is_what_happens_and_the_second_run_is_silent():
     cluster = Cluster()
     predicted = ensure(wanted(), cluster, check_mode=True).as_result()
-    assert predicted["changed"] and cluster.writes == [] and cluster.requests == []
+    assert predicted["changed"] and cluster.writes == [] and len(cluster.requests) == 1, "the device is asked in check mode, too"
     done = ensure(wanted(), cluster).as_result()
     assert cluster.writes == ["patch"]
     assert done["changes"] == predicted["changes"] and done["diff"] == predicted["diff"]
@@ -82,6 +82,7 @@ def test_cluster_that_ignores_the_patch_is_named():
     ({"ip": "1"}, "the agent needs option 'username'"),
     ({"ip": "1", "username": "u", "power_wait": "soon"}, "'power_wait' is 'soon', which is not a duration"),
     ({"ip": "1", "username": "u", "ipport": "ssh"}, "'ipport' is 'ssh', which is not a whole number"),
+    ({"ip": "1", "username": "u", "ssh": "maybe"}, "'ssh' is 'maybe', which is neither yes nor no"),
 ])
 def test_options_that_the_agent_does_not_know_are_refused_before_anything_changes(options, message):
     cluster = Cluster()
@@ -90,11 +91,62 @@ def test_options_that_the_agent_does_not_know_are_refused_before_anything_change
     assert message in str(caught.value) and cluster.writes == [] and cluster.requests == []
 
 
-def test_agent_that_is_not_installed_is_refused_but_predicted():
-    params = dict(wanted(resources=[{"id": "r", "agent": "ocf:nowhere:nothing"}]))
-    assert ensure(params, Cluster(), check_mode=True).changed
-    with pytest.raises(Problems, match="agent 'ocf:nowhere:nothing' is not installed"):
-        ensure(params, Cluster())
+@pytest.mark.parametrize("agent, message", [
+    ("ocf:nowhere:nothing", "resource r: agent 'ocf:nowhere:nothing' is not installed on this host"),
+    ("ocf:heartbeat:IPadr2", "resource r: agent 'ocf:heartbeat:IPadr2' is not installed on this host; did you mean 'ocf:heartbeat:IPaddr2'?"),
+    ("ocf:heartbeat:mute", "resource r: agent 'ocf:heartbeat:mute' is installed on this host, but does not describe itself; "
+                           "see 'crm_resource --show-metadata ocf:heartbeat:mute'"),
+    ("systemd:opennebula-gat", "resource r: systemd of this host has no unit 'opennebula-gat'"),
+])
+def test_agent_that_is_not_there_is_refused_and_predicted_with_a_warning(agent, message):
+    params, cluster = wanted(resources=[{"id": "r", "agent": agent}]), Cluster()
+    cluster.agents["ocf:heartbeat:mute"], cluster.missing_units = "", ("opennebula-gat",)
+    assert message in ensure(params, cluster, check_mode=True).plan.warnings
+    with pytest.raises(Problems) as caught:
+        ensure(params, cluster)
+    assert message in caught.value.problems and cluster.writes == []
+
+
+@pytest.mark.parametrize("properties, message", [
+    ({"no-quorum-polcy": "stop"}, "property no-quorum-polcy: pacemaker does not know it; did you mean 'no-quorum-policy'?"),
+    ({"no-quorum-policy": "stopp"}, "'no-quorum-policy' is 'stopp'; use one of: stop, freeze, ignore, demote, suicide"),
+    ({"stonith-enabled": "maybe"}, "'stonith-enabled' is 'maybe', which is neither yes nor no"),
+    ({"stonith-timeout": "soon"}, "'stonith-timeout' is 'soon', which is not a duration"),
+])
+def test_property_is_checked_against_pacemakers_own_list(properties, message):
+    cluster = Cluster()
+    for mode in (True, False):
+        with pytest.raises(Problems, match=message.replace("?", "[?]")):
+            ensure(wanted(properties=properties), cluster, check_mode=mode)
+    assert cluster.writes == [] and ensure(wanted(properties={"our-own-note": "x", "stonith-timeout": "90s"}), cluster).changed
+
+
+def test_device_that_calls_a_member_off_is_that_of_another_machine():
+    for mode in (True, False):
+        cluster = Cluster()
+        cluster.answers["fence_ilo_ssh"] = (2, "Status: OFF")
+        with pytest.raises(Problems, match="says that alpha2 is off, but alpha2 is a member of this cluster: it is the device of another machine, or lies"):
+            ensure(wanted(), cluster, check_mode=mode)
+        assert cluster.writes == []
+    cluster = Cluster(online=["alpha1"])
+    cluster.answers["fence_ilo_ssh"] = (2, "Status: OFF")
+    assert ensure(wanted(), cluster).changed, "a peer that is off is no reason to refuse"
+
+
+def test_device_that_hangs_is_named():
+    cluster = Cluster()
+    cluster.answers["fence_ilo_ssh"] = (124, "no answer after 60 s")
+    with pytest.raises(Problems, match="fence_new .fence_ilo_ssh at 192.0.2.7. does not answer for alpha2: no answer after 60 s"):
+        ensure(wanted(), cluster)
+    assert cluster.writes == []
+
+
+def test_what_somebody_else_has_done_meanwhile_is_not_done_again_nor_told():
+    cluster, other = Cluster(), Cluster()
+    ensure(wanted(), other)
+    first, cluster.cib = cluster.text, lambda: cluster.reads.pop(0) if cluster.reads else other.text
+    cluster.reads = [first, first]
+    assert not ensure(wanted(), cluster).changed and cluster.writes == []
 
 
 def test_fence_device_that_does_not_answer_stops_everything():
@@ -125,8 +177,9 @@ def test_unchanged_devices_are_not_asked_again():
 def test_errors_that_crm_verify_finds_stop_the_patch():
     cluster = Cluster()
     cluster.errors = ["element primitive: Relax-NG validity error"]
-    with pytest.raises(Problems, match="Relax-NG"):
-        ensure(wanted(), cluster)
+    for mode in (True, False):
+        with pytest.raises(Problems, match="Relax-NG"):
+            ensure(wanted(), cluster, check_mode=mode)
     assert cluster.writes == []
 
 

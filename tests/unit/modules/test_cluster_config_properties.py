@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import pathlib
 import shutil
+import subprocess
 import sys
 import xml.etree.ElementTree as ET
 from unittest import mock
@@ -19,6 +20,7 @@ import pytest
 hypothesis = pytest.importorskip("hypothesis")
 from ansible_collections.constellation.opennebula.plugins.module_utils.adapters import pacemaker  # noqa: E402
 from ansible_collections.constellation.opennebula.plugins.module_utils.core import cib  # noqa: E402
+from ansible_collections.constellation.opennebula.plugins.module_utils.core.errors import Problems  # noqa: E402
 from ansible_collections.constellation.opennebula.plugins.modules import cluster_config  # noqa: E402
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
@@ -53,6 +55,9 @@ class OnFile(pacemaker.Pacemaker):
     def metadata(self, agent):
         return AGENT
 
+    def property_metadata(self):
+        return []
+
     monitor = staticmethod(Cluster().monitor)
 
     def wait_idle(self, timeout_s):
@@ -85,3 +90,56 @@ def test_pacemakers_own_programs_make_of_it_what_was_predicted(tmp_path_factory,
         holds(before, after, wanted, todo, absent, strangers)
         assert not ensure(cluster, description, absent)["changed"] and len(cluster.patches) <= 1
         previous = frozenset(named(description))
+
+
+VIP = {"resources": [{"id": "vip", "agent": "ocf:heartbeat:Dummy", "options": {"o1": "1"}}], "properties": {"dc-deadtime": "5s"}}
+
+
+@pytest.mark.parametrize("theirs, expected", [
+    # somebody else's object: stays, ours is done as predicted
+    (["--create", "--scope", "resources", "--xml-text", '<primitive id="theirs" class="systemd" type="x"/>'], ["dc-deadtime", "vip"]),
+    # somebody else drifts an object of ours that was right: repaired in the same patch, and told
+    (["--modify", "--xml-text", '<nvpair id="no-fencing" value="true"/>'], ["stonith-enabled", "dc-deadtime", "vip"]),
+])
+def test_configuration_that_moves_in_between_is_read_again_and_never_half_written(tmp_path, theirs, expected):
+    live = tmp_path / "live.xml"
+    live.write_text(ET.tostring(bare({}), encoding="unicode"), encoding="utf-8")
+    cluster = OnFile(live)
+    description = dict(VIP, properties={"stonith-enabled": "false", "dc-deadtime": "5s"})
+
+    def between():
+        cluster.between = None
+        done = subprocess.run(["cibadmin", *theirs], env=dict(os.environ, CIB_file=str(live)), capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+    predicted = ensure(cluster, description, (), check_mode=True)
+    cluster.between = between
+    done = ensure(cluster, description, ())
+    assert [change["target"] for change in predicted["changes"]] == ["dc-deadtime", "vip"]
+    assert [change["target"] for change in done["changes"]] == expected and len(cluster.patches) == 1
+    found = cib.objects(cib.parse(cluster.cib()))
+    assert found[("property", "stonith-enabled")] == "false" and found[("property", "dc-deadtime")] == "5s" and ("resource", "vip") in found
+    assert (("resource", "theirs") in found) == ("theirs" in theirs[-1])
+
+
+def test_patch_that_does_not_fit_changes_nothing(tmp_path):
+    live = tmp_path / "live.xml"
+    live.write_text(ET.tostring(bare({}), encoding="unicode"), encoding="utf-8")
+    cluster = OnFile(live)
+    text = cluster.cib()
+    root = cib.parse(text)
+    patch = cluster.diff(text, cib.render(root, cib.plan(root, cib.declared(VIP))))
+    assert cluster.patch(patch) is True
+    after = cluster.cib()
+    assert cluster.patch(patch) is False and cluster.cib() == after
+
+
+def test_error_that_crm_verify_finds_is_told_in_check_mode_too_and_nothing_is_written(tmp_path):
+    live = tmp_path / "live.xml"
+    live.write_text(ET.tostring(bare({}), encoding="unicode"), encoding="utf-8")
+    cluster = OnFile(live)
+    before = cluster.cib()
+    description = dict(VIP, tickets=[{"id": "t", "resource": "vip", "ticket": "T", "loss_policy": "fence"}])
+    for mode in (True, False):
+        with pytest.raises(Problems, match="Resetting 'loss-policy' for ticket 'T' to 'stop' because fencing is not configured"):
+            ensure(cluster, description, (), check_mode=mode)
+    assert cluster.cib() == before and cluster.patches == []
