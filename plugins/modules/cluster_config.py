@@ -458,8 +458,8 @@ ATTEMPTS = 20                                            # to place a patch whil
 
 def ensure(params, cluster, check_mode, clock=pacemaker.Clock):
     description, secrets = params["description"], params["secrets"] or {}
-    wanted, absent = cib.declared(description, secrets), description.get("absent") or ()
-    complaints, written = [], []
+    wanted, renamed = _in_new_words(cib.declared(description, secrets), cluster)
+    absent, complaints, written = description.get("absent") or (), [], []
 
     def look():
         """Return the configuration as text, None on a host without a running cluster (only in check mode)."""
@@ -485,7 +485,19 @@ def ensure(params, cluster, check_mode, clock=pacemaker.Clock):
     warnings = _examine(text, plan(text), cluster, params["verify_fencing"], check_mode)
     outcome = converge(look, plan, apply, check_mode, {"complaints": complaints}, header="cluster configuration")
     todo = written[0] if written else outcome.plan       # what was done, should the configuration have moved since it was predicted
-    return dataclasses.replace(outcome, plan=dataclasses.replace(todo, warnings=todo.warnings + tuple(warnings) + tuple(complaints)))
+    return dataclasses.replace(outcome, plan=dataclasses.replace(todo, warnings=todo.warnings + tuple(renamed + warnings + complaints)))
+
+
+def _in_new_words(wanted, cluster):
+    """Return (wanted with fence options under their agent's present names, texts that tell which). Only old names cost a question to the agent."""
+    current, texts = {}, []
+    for (label, name), values in wanted.items():
+        if label == "fence device" and agents.OLD_NAMES & set(values["options"]):
+            options, renamed = agents.in_new_words(values["options"], agents.parse(cluster.metadata(values["agent"])) or {})
+            values = dict(values, options=options)
+            texts += [f"{name}: {values['agent']} calls '{old}' now '{new}'; it is set under that name" for old, new in renamed.items()]
+        current[(label, name)] = values
+    return current, texts
 
 
 def _examine(text, todo, cluster, verify_fencing, check_mode):

@@ -219,8 +219,12 @@ class Pacemaker:
         self._run(["pcs", "cluster", "link", "add"] + [f"{node}={address}" for node, address in addresses.items()], "the link cannot be added", timeout_s=90)
 
     def remove_node(self, name, offline):
-        """Take a member out of the cluster; its files are removed there. offline: it is known to be down, so its pcsd need not answer."""
-        self._run(["pcs", "cluster", "node", "remove", name] + (["--skip-offline"] if offline else []), f"node {name} cannot be removed", timeout_s=300)
+        """Take a member out of the cluster; its files are removed there.
+
+        offline: it is known to be down. Then its pcsd need not answer, and pcs need not ask it whether the others keep quorum (--force).
+        """
+        self._run(["pcs", "cluster", "node", "remove", name] + (["--skip-offline", "--force"] if offline else []), f"node {name} cannot be removed",
+                  timeout_s=300)
 
     def change_device(self, verb, general, model):
         """Add, change or remove the quorum device; certificates, corosync.conf and the reload are pcs' part."""

@@ -18,6 +18,10 @@ _FENCER |= {f"pcmk_{action}_{what}" for action in ("reboot", "off", "on", "list"
 _GIVEN_BY_FENCER = {"action", "plug", "port", "nodename", "nodeid"}
 
 
+# Names that fence agents have given up: the "deprecated" ones of all 82 agents of fence-agents 4.12. Whether one of them has, its metadata says.
+OLD_NAMES = frozenset("login passwd passwd_script ipaddr port secure cmd_prompt sudo debug ribcl hidden_page node_name".split())
+
+
 @dataclass(frozen=True)
 class Option:
     name: str
@@ -88,6 +92,18 @@ def missing(where, agent, installed):
                 f"see 'crm_resource --show-metadata {agent if ':' in agent else 'stonith:' + agent}'")
     near = difflib.get_close_matches(name, installed, n=1, cutoff=0.7)
     return f"{where}: agent '{agent}' is not installed on this host" + (f"; did you mean '{agent[:len(agent) - len(name)]}{near[0]}'?" if near else "")
+
+
+def in_new_words(options, known):
+    """Return (options under the names that the agent has now, {old name: new name}). What the agent still calls by the old name stays.
+
+    >>> known = {"username": Option("username", obsoletes="login"), "login": Option("login", deprecated=True)}
+    >>> in_new_words({"login": "fence", "ip": "1"}, known)
+    ({'username': 'fence', 'ip': '1'}, {'login': 'username'})
+    """
+    heirs = {option.obsoletes: option.name for option in known.values() if option.obsoletes}
+    renamed = {name: heirs[name] for name in options if name in heirs and heirs[name] not in options and (name not in known or known[name].deprecated)}
+    return {renamed.get(name, name): value for name, value in options.items()}, renamed
 
 
 def _value_problem(where, option, value):

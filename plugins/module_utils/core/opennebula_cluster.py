@@ -21,7 +21,7 @@ DAEMON = "opennebula"
 OPTIONAL_SERVICES = ("opennebula-sunstone", "opennebula-gate", "opennebula-flow", "opennebula-novnc", "opennebula-econe", "opennebula-scheduler")
 WRITER_AGENT = "ocf:constellation:mariadb-writer"
 ALERT_PATH = "/usr/local/libexec/constellation/fencing-alert"
-NOT_OPTIONS = ("agent", "delay_s")                       # keys of a host's fence variable that are not the agent's
+NOT_OPTIONS = ("agent", "delay_s", "action")             # keys of a host's fence variable that are not the agent's; action: see _device
 NO_POWER_WAIT = ("fence_sbd", "fence_xvm", "fence_virt", "fence_virtd", "fence_kdump", "fence_dummy", "fence_watchdog", "fence_heuristics_ping")
 
 DEFAULTS = {
@@ -90,6 +90,8 @@ def _device(node, fence, settings):
         options["ssh"] = 1                               # without it these agents speak telnet (fence-agents 4.12)
     if fence.get("delay_s"):
         options["pcmk_delay_base"] = f"{fence['delay_s']}s"
+    if fence.get("action"):                              # for the agent itself it would turn every request, monitors included, into this one
+        options["pcmk_reboot_action"] = fence["action"]
     options.update({name: value for name, value in fence.items() if name not in NOT_OPTIONS and not is_secret(name)})
     return {"id": device_id(node), "agent": fence["agent"], "options": options, "meta": {"failure-timeout": "60s"},
             "operations": [{"name": "monitor", "interval": "60s", "timeout": "60s"}]}

@@ -179,7 +179,7 @@ def test_members_options_and_votes_are_pcs_and_corosyncs_words(programs):
     cluster.reload()
     assert [" ".join(argv) for argv, unused in calls] == [
         "pcs cluster node add c addr=192.0.2.3 addr=198.51.100.3", "pcs cluster link add a=198.51.100.1 b=198.51.100.2",
-        "pcs cluster node remove c", "pcs cluster node remove c --skip-offline",
+        "pcs cluster node remove c", "pcs cluster node remove c --skip-offline --force",
         "pcs quorum device add timeout=5000 model net host=192.0.2.9 algorithm=ffsplit", "pcs quorum device update model algorithm=lms",
         "pcs quorum device remove", "corosync-cfgtool -R"]
     answers["corosync-cfgtool"] = (1, "Reloading corosync.conf...", "Could not reload configuration. Error 28")

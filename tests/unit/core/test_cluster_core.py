@@ -111,6 +111,13 @@ def test_delay_interface_and_own_options_win():
     assert named(description, "resources")["zone_vip"]["options"] == {"ip": "2001:db8::1", "cidr_netmask": 64, "nic": "eth7"}
 
 
+def test_action_of_the_guide_is_what_a_reboot_does():
+    fences = {"alpha1": dict(FENCE, ip="1", action="reboot"), "alpha2": dict(FENCE, ip="2", action="off", pcmk_reboot_action="reboot")}
+    options = named(described(fences=fences), "fence_devices")
+    assert [options[f"fence_alpha{number}"]["options"]["pcmk_reboot_action"] for number in (1, 2)] == ["reboot", "reboot"]
+    assert "action" not in options["fence_alpha1"]["options"]
+
+
 def test_secrets_are_apart():
     found = opennebula_cluster.describe(zone(), FENCES)
     assert found["secrets"] == {"fence_alpha1": {"password": CANARY}, "fence_alpha2": {"password": CANARY}}

@@ -86,7 +86,8 @@ def with_device(**more):
 def test_derive_quorum_device_is_reached_by_address_and_its_host_is_named():
     found = topology.derive(with_device(algorithm="lms", timeout_ms=5000)).as_dict()
     assert found["zones"]["alpha"]["quorum_device"] == {"state": "present", "host": "10.90.9.11", "algorithm": "lms", "timeout_ms": 5000}
-    assert found["zones"]["alpha"]["quorum_host"] == "arbiter" and found["zones"]["beta"]["quorum_device"] is None and found["quorum_hosts"] == ["arbiter"] and "arbiter" not in found["nodes"]
+    assert found["zones"]["alpha"]["quorum_host"] == "arbiter" and found["zones"]["beta"]["quorum_device"] is None
+    assert found["quorum_hosts"] == ["arbiter"] and "arbiter" not in found["nodes"]
     gone = topology.derive(changed("alpha1 alpha2", zone_quorum_device="absent")).as_dict()
     assert gone["zones"]["alpha"]["quorum_device"] == {"state": "absent"} and gone["quorum_hosts"] == []
 
@@ -138,6 +139,8 @@ REFUSED = {
     "third vote of a stranger": (changed("alpha1 alpha2", zone_quorum_device={"host": "nobody"}), "host nobody is not in the inventory"),
     "third vote by a name": (with_device() | {"arbiter": {"opennebula_hacluster_password": "x"}}, "arbiter: node_address is 'arbiter'"),
     "third vote without a password": (with_device() | {"arbiter": {"ansible_host": "10.90.9.11"}}, "opennebula_hacluster_password is not set for arbiter"),
+    "third vote for three": ({**with_device(), "alpha3": dict(with_device()["alpha1"], ansible_host="10.90.1.13", fence={"agent": "a", "ip": "10.91.1.113"})},
+                             "zone_quorum_device: the zone has 3 front-ends; the third vote is for a zone of two"),
     "third vote misspelt": (with_device(algoritm="lms"), "zone_quorum_device has no option algoritm; did you mean algorithm?"),
     "third vote by dice": (with_device(algorithm="dice"), "algorithm is 'dice'; use one of: ffsplit, lms"),
     "third vote differs": (changed("alpha1", zone_quorum_device="absent"), "zone_quorum_device differs between its nodes"),

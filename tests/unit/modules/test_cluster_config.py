@@ -49,6 +49,18 @@ def test_secret_reaches_the_cluster_and_no_result():
     assert cluster_config.SPEC["secrets"]["no_log"] is True
 
 
+def test_old_names_of_fence_options_become_the_agents_present_ones():
+    cluster = Cluster()
+    old = {"id": "fence_new", "agent": "fence_ilo_ssh", "options": {"ipaddr": "192.0.2.7", "login": "fence", "secure": "1", "pcmk_host_list": "alpha2"}}
+    params = dict(wanted(fence_devices=[old]), secrets={"fence_new": {"passwd": CANARY}})
+    done = ensure(params, cluster)
+    options = cib.objects(cib.parse(cluster.text))[("fence device", "fence_new")]["options"]
+    assert options == {"ip": "192.0.2.7", "username": "fence", "ssh": "1", "pcmk_host_list": "alpha2", "password": CANARY}
+    assert "fence_new: fence_ilo_ssh calls 'login' now 'username'; it is set under that name" in done.plan.warnings and len(done.plan.warnings) == 4
+    assert not ensure(params, cluster).changed
+    assert CANARY not in json.dumps(done.as_result()) + str(done.plan.warnings)
+
+
 def test_bare_host_predicts_everything_in_check_mode_only():
     cluster = Cluster(online=())
     predicted = ensure(wanted(), cluster, check_mode=True)
