@@ -55,6 +55,14 @@ options:
       - GTID domain of the master zone, which is its zone id.
     type: int
     default: 0
+  domains:
+    description:
+      - GTID domains that the master zone's servers write in, instead of O(domain), where each has one of its own (replication layout V(guide)).
+      - The position in the domain of the server that is copied from is the dump's. In the others it is what that server had applied when the dump
+        began and when it ended; if it went on meanwhile, because two servers of the master zone take writes, the dump is repeated, and after five
+        the seeding is refused.
+    type: list
+    elements: int
   database:
     description:
       - Name of the database, on both sides.
@@ -154,11 +162,11 @@ from ..module_utils import glue
 from ..module_utils.adapters import mariadb
 from ..module_utils.core import converge, federated
 from ..module_utils.core.errors import NotThere
-from ..module_utils.core.federated_run import look, seed
+from ..module_utils.core.federated_run import domains_of, look, seed
 
 
 def ensure(params, server, masters, copy, check_mode):
-    database, domain = params["database"], params["domain"]
+    database, domains = params["database"], domains_of(params)
     tables = tuple(params["tables"] or federated.FEDERATED_TABLES)
     results = {}
 
@@ -171,7 +179,7 @@ def ensure(params, server, masters, copy, check_mode):
             raise
 
     def plan(facts):
-        return federated.plan(facts, database, domain, ", ".join(params["masters"]), tables, params["replace"], params["force"])
+        return federated.plan(facts, database, domains, ", ".join(params["masters"]), tables, params["replace"], params["force"])
 
     def apply(dummy):
         seed(params, server, masters, copy, tables, results)
@@ -183,6 +191,7 @@ def main():
     module = glue.module(argument_spec=dict(
         mariadb.SPEC, masters={"type": "list", "elements": "str", "required": True}, master_port={"type": "int", "default": 3306},
         user={"type": "str", "required": True}, password={"type": "str", "required": True, "no_log": True}, domain={"type": "int", "default": 0},
+        domains={"type": "list", "elements": "int"},
         database={"type": "str", "default": "opennebula"}, tables={"type": "list", "elements": "str"}, replace={"type": "bool", "default": False},
         force={"type": "bool", "default": False}, backup_dir={"type": "path", "default": "/var/backups/constellation"},
         timeout_s={"type": "int", "default": 1800}))

@@ -58,6 +58,12 @@ options:
       - GTID domain of the master zone, which is its zone id.
     type: int
     default: 0
+  domains:
+    description:
+      - GTID domains that the master zone's servers write in, instead of O(domain), where each has one of its own (replication layout V(guide)). Then the
+        writes of the other servers, which stand still while one writes, must have come equally far on both sides; else nothing is compared.
+    type: list
+    elements: int
   wait_timeout_s:
     description:
       - How long to try to bring both servers to the same position, in seconds. A server that stands still is not waited for.
@@ -171,7 +177,8 @@ def main():
     module = glue.module(argument_spec=dict(
         mariadb.SPEC, database={"type": "str", "default": "opennebula"}, tables={"type": "list", "elements": "str"},
         masters={"type": "list", "elements": "str"}, master_port={"type": "int", "default": 3306}, user={"type": "str"},
-        password={"type": "str", "no_log": True}, domain={"type": "int", "default": 0}, wait_timeout_s={"type": "int", "default": 30}),
+        password={"type": "str", "no_log": True}, domain={"type": "int", "default": 0},
+        domains={"type": "list", "elements": "int"}, wait_timeout_s={"type": "int", "default": 30}),
         required_by={"masters": ["user", "password"]})
     glue.run(module, lambda: read(module.params, mariadb.Servers(module.params)))
 

@@ -183,6 +183,18 @@ options:
       - Whether connections that are not declared are removed.
     type: bool
     default: false
+  require:
+    description:
+      - Server variables and the values that they must have before a connection is started, besides the rules that always hold, such as
+        C(gtid_strict_mode), C(binlog_format) and C(log_slave_updates). A variable given here replaces the rule of its name.
+    type: dict
+  accept:
+    description:
+      - Names of rules that need not hold. Before a start each broken rule is an error that gives its name and what it costs.
+      - Besides server variables there are V(applied_twice), V(current_pos), V(delay), V(domain_filter), V(duplicates_by_number), V(file_position) and
+        V(semi_sync_on_standby).
+    type: list
+    elements: str
   wait_for:
     description:
       - What a started connection must reach. V(running) is both threads saying Yes.
@@ -264,8 +276,8 @@ error:
 
 from ..module_utils import glue
 from ..module_utils.adapters import mariadb
-from ..module_utils.core import converge, replication
-from ..module_utils.core.errors import NotThere
+from ..module_utils.core import converge, replication, replication_rules
+from ..module_utils.core.errors import CoreError, NotThere
 from ..module_utils.core.replication_run import run_steps, settle
 
 COMMON = ("port", "user", "connect_retry_s", "heartbeat_s", "delay_s", "use_gtid", "ssl", "ssl_ca", "ssl_cert", "ssl_key", "ssl_verify", "state")
@@ -275,6 +287,9 @@ def ensure(params, server, check_mode):
     wanted = replication.wanted_sources(params["sources"], {name: params[name] for name in COMMON})
     passwords = {item["name"]: item.get("password") or params["password"] for item in params["sources"]}
     results = {"status": []}
+    unknown = sorted(set(params.get("accept") or ()) - set(replication_rules.names()))
+    if unknown:
+        raise CoreError(f"cannot accept {', '.join(unknown)}", why="there is no such rule", hint=f"Rules: {', '.join(replication_rules.names())}.")
 
     def read():
         try:
@@ -291,7 +306,7 @@ def ensure(params, server, check_mode):
         return replication.plan(rows, wanted, passwords, params["update_password"], params["exclusive"])
 
     def apply(todo):
-        run_steps(server, todo, {source.name: source for source in wanted}, passwords)
+        run_steps(server, todo, {source.name: source for source in wanted}, passwords, params.get("require"), params.get("accept") or ())
         settle(server, wanted, params["wait_for"], params["wait_timeout_s"])
 
     outcome = converge.converge(read, plan, apply, check_mode, results, header=server.where)
@@ -318,6 +333,7 @@ def main():
         use_gtid=dict(choice, default="slave_pos"), ssl={"type": "bool", "default": False}, ssl_ca={"type": "path", "default": ""},
         ssl_cert={"type": "path", "default": ""}, ssl_key={"type": "path", "default": "", "no_log": False}, ssl_verify={"type": "bool", "default": True},
         state=dict(state, default="started"), exclusive={"type": "bool", "default": False},
+        require={"type": "dict"}, accept={"type": "list", "elements": "str"},
         wait_for={"type": "str", "choices": [replication.RUNNING, replication.CONNECTING], "default": "running"},
         wait_timeout_s={"type": "int", "default": 30}))
     glue.run(module, lambda: ensure(module.params, mariadb.Server(module.params), module.check_mode))

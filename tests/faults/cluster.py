@@ -16,6 +16,7 @@ import sys
 import time
 
 MONITOR_S = 2.0
+RETRY_S = 2.0      # of a node whose gate stayed shut; constellation-rejoin.service has 15
 
 
 class Cluster:
@@ -26,7 +27,7 @@ class Cluster:
         self.zones = {name: list(zone["nodes"]) for name, zone in layout.topology["zones"].items()}
         self.members = {name: set(nodes) for name, nodes in self.zones.items()}
         self.active = {name: None for name in self.zones}
-        self.gates, self.next_monitor, self.refusals, self.keepers, self.federation = {}, 0.0, [], {}, None
+        self.gates, self.again, self.next_monitor, self.refusals, self.keepers, self.federation = {}, {}, 0.0, [], {}, None
         self.random = random.Random(f"who takes over {seed}")
         self.bin = layout.folder / "bin"
         self.bin.mkdir(exist_ok=True)
@@ -196,10 +197,14 @@ class Cluster:
                 self.say(f"the gate of {name} opened after {time.monotonic() - begun:.1f} s")
                 self.place_federation()
             else:
+                if self.refusals[-1:] != [(name, last(said))]:
+                    self.say(f"the gate of {name} stays shut: {last(said)}")
                 self.refusals.append((name, last(said)))
-                self.say(f"the gate of {name} stays shut: {last(said)}")
-                if self.nodes[name].up:
-                    self.knock(name)
+                self.again[name] = time.monotonic() + RETRY_S
+        for name in [name for name, due in self.again.items() if time.monotonic() >= due]:
+            del self.again[name]
+            if self.nodes[name].up and name not in self.gates:
+                self.knock(name)
 
     def place_federation(self):
         active = self.active["alpha"]
@@ -225,43 +230,12 @@ class Cluster:
 
     def complete(self):
         """Everybody is a member and every zone has a writer."""
-        return all(len(self.members[zone]) == len(nodes) and self.active[zone] for zone, nodes in self.zones.items()) and not self.gates
+        return all(len(self.members[zone]) == len(nodes) and self.active[zone] for zone, nodes in self.zones.items()) and not self.gates and not self.again
 
     def close(self):
         for process in [*self.keepers.values(), *(process for process, _ in self.gates.values())]:
             process.kill()
             process.wait()
-
-
-class GuideCluster(Cluster):
-    """The guide has no agent, no gate, no alert: whoever takes over just writes, whoever comes back just follows."""
-
-    def promote(self, name):
-        self.nodes[name].rows("SET GLOBAL read_only=0")
-        zone = self.zone_of(name)
-        self.active[zone] = name
-        self.writers.go(zone, unix_socket=self.nodes[name].socket)
-        return True
-
-    def demote(self, name):
-        self.writers.hold(self.zone_of(name))
-        self.nodes[name].rows("SET GLOBAL read_only=1")
-        self.active[self.zone_of(name)] = None
-
-    def fenced(self, name):
-        self.members[self.zone_of(name)].discard(name)
-        if self.active[self.zone_of(name)] == name:
-            self.active[self.zone_of(name)] = None
-
-    def power_on(self, name):
-        self.nodes[name].start()
-        self.members[self.zone_of(name)].add(name)
-
-    def attend(self):
-        pass
-
-    def place_federation(self):
-        pass
 
 
 def last(text):

@@ -161,7 +161,7 @@ class Laboratory:
     def __init__(self, say, writers):
         self.say, self.writers, self.plan, self.network = say, writers, plan(), Wires(plan())
         self.zones = {zone: [node.name for node in self.plan.zone_nodes(zone)] for zone in self.plan.vips}
-        self.topology = layouts.derive(self.plan.net, 16)
+        self.topology = layouts.derive(self.plan.net, prefix=16)
         self.nodes = {name: Machine(node, self.topology["nodes"][name]) for name, node in self.plan.nodes.items()}
         self.federation_address = f"{self.plan.net}.1.101"
         self.off, self.uncalled, self.failed, self.refusals = {}, [], [], []

@@ -3,18 +3,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The layouts of the federation that the run compares, made by the collection's own modules on the servers.
 
-standby: what core.topology derives and the roles do. guide: the reference guide's channels with settings made as right as they can be
-(coordinates of a dump, ROW, a domain for each server); core.topology has no such layout yet, so its settings are data here.
+Both are what core.topology derives and the roles do: standby, and guide, the reference guide's channels made as right as they can be.
 """
 import json
 import pathlib
-import subprocess
-import tempfile
-import time
 
 from ansible_collections.constellation.opennebula.plugins.module_utils.adapters import mariadb
 from ansible_collections.constellation.opennebula.plugins.module_utils.core import federated, topology
-from ansible_collections.constellation.opennebula.plugins.modules import database_access, federated_tables, replication_source
+from ansible_collections.constellation.opennebula.plugins.modules import database_access, database_repair, federated_tables, replication_source
 
 from links import Network
 from servers import PASSWORD, Node, template_directory
@@ -29,14 +25,14 @@ SOURCE = {"port": 3306, "user": "opennebula_repl", "password": PASSWORD["openneb
           "ssl_verify": True, "state": "started", "exclusive": True, "wait_for": "running", "wait_timeout_s": 20}
 
 
-def derive(net, prefix=24, nodes=(2, 2)):
+def derive(net, layout="standby", prefix=24, nodes=(2, 2)):
     """Return the topology of two zones on the network net (two numbers of an address); nodes: how many front-ends each has."""
     inventory = {}
     for zone, mode, number, count in (("alpha", "master", 1, nodes[0]), ("beta", "slave", 2, nodes[1])):
         for index in range(1, count + 1):
             inventory[f"{zone}{index}"] = dict(PASSWORD, zone_name=zone, zone_mode=mode, zone_vip=f"{net}.{number}.100/{prefix}", zone_laboratory=True,
-                                               node_address=f"{net}.{number}.{10 + index}", opennebula_release="5.0")
-    for host in [name for name in inventory if name.startswith("alpha")]:
+                                               opennebula_replication_layout=layout, node_address=f"{net}.{number}.{10 + index}", opennebula_release="5.0")
+    for host in [name for name in inventory if name.startswith("alpha") and layout == "standby"]:
         inventory[host]["zone_federation_vip"] = f"{net}.1.101/{prefix}"
     return topology.derive(inventory).as_dict()
 
@@ -57,7 +53,7 @@ class Layout:
         self.folder, self.network = pathlib.Path(folder), Network()
         for net in range(10, 250):
             try:
-                self.topology = derive(f"127.{net}", nodes=nodes)
+                self.topology = derive(f"127.{net}", self.name, nodes=nodes)
                 self._links(port)
                 break
             except OSError:      # another run has these addresses
@@ -65,7 +61,7 @@ class Layout:
                 self.network = Network()
         self._adapt()
         template = template_directory(self.folder / "template")
-        self.nodes = {name: Node(self.folder, template, name, self.topology, self.inner(name), self.ports[name], self._settings())
+        self.nodes = {name: Node(self.folder, template, name, self.topology, self.inner(name), self.ports[name])
                       for name in self.topology["nodes"]}
         for node in self.nodes.values():
             node.start()
@@ -78,23 +74,20 @@ class Layout:
     def _links(self, port):
         nodes = self.topology["nodes"]
         self.ports = {name: port + index for index, name in enumerate(nodes)}
-        federation = self.topology["zones"]["alpha"]["federation_vip"]["ip"]
+        federation = self.topology["zones"]["alpha"]["federation_vip"]
         for one, facts in nodes.items():
             for other in nodes:
                 if one != other:
                     self.network("add", f"{one}->{other}", nodes[other]["address"], self.ports[one], facts["address"])
                     self.network("point", f"{one}->{other}", self.inner(other), self.ports[other])
-            if facts["federation_slave"]:
-                self.network("add", f"{one}->federation", federation, self.ports[one], facts["address"])
+            if facts["federation_slave"] and federation:
+                self.network("add", f"{one}->federation", federation["ip"], self.ports[one], facts["address"])
 
     def _adapt(self):
         """The topology knows one port for everybody; here each node has its own."""
         for name, facts in self.topology["nodes"].items():
             for source in facts["pair_sources"] + facts["federation_sources"]:
                 source["port"] = self.ports[name]
-
-    def _settings(self):
-        return None      # the role's
 
     # --- the collection's modules on a node -----------------------------------------------------------------------------------
 
@@ -114,11 +107,13 @@ class Layout:
 
     def sources(self, node, federation=True, **more):
         wanted = (node.facts["federation_sources"] if federation else []) + node.facts["pair_sources"]
-        return replication_source.ensure(dict(SOURCE, sources=wanted, exclusive=False, wait_for="connecting" if federation else "running", **more),
-                                         self.server(node), False)
+        require = {name: node.facts[name] for name in ("server_id", "gtid_domain_id", "gtid_ignore_duplicates", "log_slave_updates")}
+        params = dict(SOURCE, sources=wanted, exclusive=False, require=require, wait_for="connecting" if federation else "running")
+        return replication_source.ensure(dict(params, **more), self.server(node), False)
 
     def seed(self, node, **more):
-        params = {"masters": list(self.topology["zones"]["alpha"]["addresses"].values()), "domain": 0, "database": "opennebula", "tables": None,
+        alpha = self.topology["zones"]["alpha"]
+        params = {"masters": list(alpha["addresses"].values()), "domains": alpha["gtid_domains"], "database": "opennebula", "tables": None,
                   "replace": False, "force": False, "backup_dir": str(self.folder / "backup")}
         masters = [mariadb.Server({"login_host": host, "login_port": self.ports[node.name], "login_user": "opennebula_seed",
                                    "login_password": PASSWORD["opennebula_replication_password"]}) for host in params["masters"]]
@@ -164,94 +159,27 @@ class Layout:
         self.network.close()
 
 
-GUIDE_SETTINGS = """[mysqld]
-bind-address = {bind}
-port = {port}
-skip-name-resolve = 1
-server-id = {server_id}
-gtid_domain_id = {server_id}
-log-bin = mysql-bin
-relay-log = mysql-relay
-binlog-do-db = opennebula
-binlog_format = ROW
-sync_binlog = 1
-relay_log_recovery = 1
-slave_net_timeout = 10
-read_only = 1
-"""
-
-
 class Guide(Layout):
     name = "guide"
 
-    def _adapt(self):
-        super()._adapt()
-        masters = {"zone0-master1": "alpha1", "zone0-master2": "alpha2"}
-        for name, facts in self.topology["nodes"].items():
-            facts["gtid_domain_id"] = facts["server_id"]
-            for source in facts["federation_sources"]:
-                facts["federation_sources"] = [dict(source, name=channel, host=self.topology["nodes"][master]["address"])
-                                               for channel, master in masters.items()]
-
-    def _settings(self):
-        def render(node):
-            text = GUIDE_SETTINGS.format(bind=node.inner, port=node.port, server_id=node.facts["server_id"])
-            filters = [(source["name"], table) for source in node.facts["federation_sources"] for table in source["do_tables"]]
-            return text + "".join(f"{name}.replicate-do-table = {table}\n" for name, table in filters)
-        return render
-
-    def converge(self, cluster):
-        for node in self.nodes.values():
-            self.access(node)
-        cluster.promote("alpha1")
-        self.tables(self.nodes["alpha1"])
-        dump = self._dump(self.nodes["alpha1"])
-        for name in ("beta1", "beta2"):
-            self._load(self.nodes[name], dump, federated.FEDERATED_TABLES)
-        self._load(self.nodes["alpha2"], self._dump(self.nodes["alpha1"], whole=True))
-        cluster.promote("beta1")
-        for name in ("beta1", "beta2"):
-            self.nodes[name].rows("SET STATEMENT sql_log_bin=0 FOR CREATE TABLE vm_pool (" + POOL + ")", "opennebula")
-        coordinates = {name: node.rows("SHOW MASTER STATUS")[0] for name, node in self.nodes.items()}
-        for name, node in self.nodes.items():
-            wanted = []
-            for source in node.facts["federation_sources"] + node.facts["pair_sources"]:
-                there = next(one for one in self.nodes.values() if one.address == source["host"])
-                wanted.append(dict(source, use_gtid="no", log_file=coordinates[there.name]["File"], log_pos=int(coordinates[there.name]["Position"])))
-            replication_source.ensure(dict(SOURCE, sources=wanted), self.server(node), False)
-
-    def _dump(self, node, whole=False):
-        with tempfile.TemporaryFile() as sink:
-            subprocess.run(["mariadb-dump", "--no-defaults", f"--socket={node.socket}", "--single-transaction", "--master-data=2", "opennebula",
-                            *(() if whole else federated.FEDERATED_TABLES)], stdout=sink, check=True)
-            sink.seek(0)
-            return sink.read()
-
-    def _load(self, node, dump, dummy=()):
-        subprocess.run(["mariadb", "--no-defaults", f"--socket={node.socket}", "--init-command=SET SESSION sql_log_bin=0", "opennebula"],
-                       input=dump, check=True)
-
     def repair(self, node):
-        """Skip what a stopped thread complains about, as operators do; the layout has nothing better short of seeding everything again."""
-        skipped = 0
-        deadline = time.monotonic() + 6
-        while time.monotonic() < deadline:
-            stopped = [row for row in node.rows("SHOW ALL SLAVES STATUS") if "No" in (row["Slave_SQL_Running"], row["Slave_IO_Running"])]
-            if not stopped:
-                break
-            for row in stopped:
-                name = row["Connection_name"]
-                connection = f"SET @@default_master_connection='{name}'"
-                with_skip = row["Slave_SQL_Running"] == "No" and row["Last_SQL_Errno"]
-                skip = ["SET GLOBAL sql_slave_skip_counter=1"] if with_skip else []
-                self._run(node, [f"STOP SLAVE '{name}'", connection, *skip, f"START SLAVE '{name}'"])
-                skipped += bool(with_skip)
-        return f"{skipped} skipped" if skipped else "started again"
+        """What an operator runs here when anything is red: the verbs that copy everything of one moment; the zone's writer is the truth of its own tables."""
+        done = [name for name, verb in (("zone's channel", "reseed_node"), ("federation channel", "reseed_tables")) if self._reseed(node, verb)]
+        return "seeded again" if done else super().repair(node)
 
-    @staticmethod
-    def _run(node, statements):
-        subprocess.run(["mariadb", "--no-defaults", f"--socket={node.socket}", "--force", "-e", "; ".join(statements)], check=False,
-                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    def _reseed(self, node, verb):
+        writer = {name for name, one in self.nodes.items() if one.up and not int(one.value("SELECT @@read_only"))}
+        sources = node.facts["pair_sources"] if verb == "reseed_node" else node.facts["federation_sources"]
+        source = next((one["name"] for one in sources if self._at(one["host"]) in writer), None)
+        if source is None or (verb == "reseed_node" and node.name in writer):
+            return False
+        servers = mariadb.Servers({"login_unix_socket": node.socket, "user": "opennebula_seed", "password": PASSWORD["opennebula_replication_password"],
+                                   "connect_timeout_s": 5})
+        params = {"verb": verb, "source": source, "table": "", "key": "", "host": "", "port": 0, "do_tables": None, "database": "opennebula",
+                  "backup_dir": str(self.folder / "backup"), "wait_timeout_s": 20}
+        return database_repair.ensure(params, servers, mariadb.Copy(120), False).changed
 
+    def _at(self, address):
+        return next(name for name, facts in self.topology["nodes"].items() if facts["address"] == address)
 
 LAYOUTS = {"standby": Layout, "guide": Guide}

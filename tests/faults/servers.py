@@ -70,7 +70,7 @@ class Server:
 class Node(Server):
     """One front-end's MariaDB and the role's files for it."""
 
-    def __init__(self, folder, template, name, topology, inner, port, settings=None):
+    def __init__(self, folder, template, name, topology, inner, port):
         self.name, self.folder, self.inner, self.port, self.process = name, pathlib.Path(folder) / name, inner, port, None
         self.facts = topology["nodes"][name]
         self.zone = topology["zones"][self.facts["zone"]]
@@ -82,7 +82,7 @@ class Node(Server):
         self.role = Role(dict(
             PASSWORD, opennebula_node=self.facts, opennebula_zone=self.zone, opennebula_topology=topology, database_bind_address=inner, database_port=port,
             __database_os={"socket": self.socket}, __database_libexec=str(self.folder), database_gate_wait_s=8))
-        self.write("my.cnf", settings(self) if settings else self.role.template("90-constellation.cnf"))
+        self.write("my.cnf", self.role.template("90-constellation.cnf"))
         self.write("gate.cnf", self.role.template("gate.cnf"), 0o600)
         self.write("rejoin-gate.conf", self.role.template("rejoin-gate.conf"))
         self.ring = len(self.zone["nodes"]) > 2

@@ -4,8 +4,9 @@
 """The federated tables of a slave zone: are they seeded, what seeds them, and do they equal the master zone's, row for row.
 
 Seeding: the dump goes into a staging schema; then, with the channels stopped, all tables are renamed into place in one statement and
-only the master zone's domain of gtid_slave_pos is replaced. The staging schema goes last: while it is there, a seeding was interrupted,
-and running it again is safe.
+only the master zone's domains of gtid_slave_pos are replaced: one, or in layout guide one for each of its servers. The dumped server's own is in the
+dump; that of the others is what the dumped server has applied of them, the same before and after the dump. The staging schema goes last: while it
+is there, a seeding was interrupted, and running it again is safe.
 
 Equality: each node compares itself with the master zone's writer, both in snapshots of one position (core/federated_compare.py), and reports which rows
 differ. Nothing else proves equality or a difference; a node that could not compare is unknown.
@@ -38,14 +39,16 @@ class Facts:
     slave_pos: str = ""
     current_pos: str = ""
     binlog_state: str = ""
+    passes_on: bool = True  # log_slave_updates
 
 
-def plan(facts, database, domain, source, tables=FEDERATED_TABLES, replace=False, force=False):
+def plan(facts, database, domains, source, tables=FEDERATED_TABLES, replace=False, force=False):
     """Return the Plan of seeding this server from ``source`` (shown only); empty when it has all tables and a position in the domain."""
-    if facts.own_domain == domain:
-        raise CoreError("refusing to seed the federated tables", why=f"this server writes in GTID domain {domain}, it belongs to the master zone itself",
+    if facts.own_domain in domains:
+        raise CoreError("refusing to seed the federated tables",
+                        why=f"this server writes in GTID domain {facts.own_domain}, it belongs to the master zone itself",
                         hint="Seed nodes of slave zones only; a diverged node of the master zone is loaded as a whole from its active peer.")
-    position = gtid.only(facts.slave_pos, domain)
+    position, named = gtid.among(facts.slave_pos, domains), " and ".join(map(str, domains))
     seeded = set(facts.tables) == set(tables) and bool(position) and not facts.interrupted
     if seeded and not force:
         return Plan()
@@ -53,10 +56,10 @@ def plan(facts, database, domain, source, tables=FEDERATED_TABLES, replace=False
     if foreign and not (replace or force):
         raise CoreError(
             "refusing to seed the federated tables", why=f"{database} already has {len(facts.tables)} of {len(tables)} ({', '.join(sorted(facts.tables))}), "
-            f"which are no complete copy of the master zone's (position in GTID domain {domain}: {position or 'none'})",
+            f"which are no complete copy of the master zone's (position in GTID domain {named}: {position or 'none'})",
             hint="If they may go, run again with replace: true; they are dumped into backup_dir first.")
     before = {"tables": sorted(facts.tables), "position": position or "none"} if facts.tables or position else None
-    after = {"tables": sorted(tables), "position": f"of the dump (domain {domain})", "from": source}
+    after = {"tables": sorted(tables), "position": f"of the dump (domain {named})", "from": source}
     return Plan((Change("federated_tables", database, before, after, readable=not force),))
 
 
@@ -66,28 +69,39 @@ def read_positions(comments):
     return match.group(1) if match else ""
 
 
-def read_position(comments, domain, where=""):
-    """Return the part of one domain, which is there."""
+def read_position(comments, domain, where="", unwritten=False):
+    """Return the part of one domain. unwritten: the server may not have written in it yet; else it is there."""
     found = read_positions(comments)
     position = gtid.only(found, domain)
-    if not position:
+    if not position and not (unwritten and _POSITION.search(comments)):
         raise CoreError("cannot seed from this dump", where, f"it carries no GTID position of domain {domain}" + (f" ({found!r})" if found else ""),
                         "The server needs a binary log and gtid_domain_id of the master zone, and must have written at least once.")
     return position
 
 
-def check_position(facts, position, domain):
-    """Refuse a position below what this server has binlogged in the domain: the next event would stop it with 1950."""
-    own, new = gtid.sequence(facts.binlog_state, domain), gtid.sequence(position, domain)
-    if new < own:
-        raise CoreError("refusing to seed the federated tables",
-                        why=f"the dump is at {position}, and this server's binary log already has sequence {own} of that domain",
-                        hint="Wait until the master zone has passed it, or rebuild this node from its peer.")
+def check_position(facts, position, domains):
+    """Refuse a position below what this server has binlogged in a domain: the next event would stop it with 1950."""
+    for domain in domains:
+        own, new = gtid.sequence(facts.binlog_state, domain), gtid.sequence(position, domain)
+        if new < own:
+            raise CoreError("refusing to seed the federated tables",
+                            why=f"the dump is at {position}, and this server's binary log already has sequence {own} of that domain",
+                            hint="Wait until the master zone has passed it, or rebuild this node from its peer.")
 
 
-def new_slave_pos(facts, position, domain):
-    """Return the whole gtid_slave_pos: the domain from the dump, the others as they are (the variable is one for all channels)."""
-    return gtid.with_domain(facts.current_pos or facts.slave_pos, domain, position)
+def new_slave_pos(facts, position, domains):
+    """Return the whole gtid_slave_pos: these domains from the dump, the others as they are (the variable is one for all channels)."""
+    result = facts.current_pos or facts.slave_pos
+    for domain in domains:
+        result = gtid.with_domain(result, domain, position)
+    return result
+
+
+def others_moved(address, before, after):
+    """Return the error for a dump of a server that was applying events of the master zone's other servers: of these the dump knows no position."""
+    return CoreError("cannot seed the federated tables", address, f"it went on applying the writes of another server of the master zone during each dump "
+                     f"({before or 'nothing'}, then {after})", "A zone has one writer (read_only on all others), and it is the one to dump from; run "
+                     "verify.yml, then seed again.")
 
 
 def must_be_names(*names):
@@ -103,14 +117,14 @@ def place_steps(database, tables, existing):
     return steps + ["RENAME TABLE " + ", ".join(f"`{STAGING}`.`{table}` TO `{database}`.`{table}`" for table in tables)]
 
 
-def choose_master(candidates, tables, domain):
+def choose_master(candidates, tables, domains):
     """Return the candidate to dump from: one that writes, else one that has the tables. Each is {"address", "error" or facts}."""
     usable, refused = [], []
     for candidate in candidates:
         if candidate.get("error"):
             refused.append(f"{candidate['address']}: {candidate['error']}")
-        elif candidate["domain"] != domain:
-            refused.append(f"{candidate['address']}: writes in GTID domain {candidate['domain']}, the master zone's is {domain}")
+        elif candidate["domain"] not in domains:
+            refused.append(f"{candidate['address']}: writes in GTID domain {candidate['domain']}, the master zone's is {' or '.join(map(str, domains))}")
         elif set(tables) - set(candidate["tables"]):
             refused.append(f"{candidate['address']}: has no table {', '.join(sorted(set(tables) - set(candidate['tables'])))}")
         else:

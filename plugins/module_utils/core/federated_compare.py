@@ -11,6 +11,7 @@ import contextlib
 
 from . import contents, federated, federated_run, gtid, meeting, replication
 from .errors import CoreError, NotThere
+from .federated_run import domains_of
 
 LOOK = ("SELECT @@GLOBAL.server_id AS server_id, @@GLOBAL.gtid_domain_id AS domain, " + replication.READ_ONLY + ", "
         "@@GLOBAL.gtid_binlog_pos AS binlog_pos, @@GLOBAL.log_bin AS log_bin")
@@ -30,9 +31,9 @@ def read(params, servers):
                   "gtid_domain_id": int(row["domain"]), "read_only": bool(int(row["read_only"])),
                   "missing": sorted(set(wanted) - federated_run.present(server, params["database"]))}
         try:
-            reference = choose([_candidate(servers, host, params) for host in params["masters"]], _mine(row), params["domain"])
+            reference = choose([_candidate(servers, host, params) for host in params["masters"]], _mine(row), domains_of(params))
             if reference is None:
-                report["comparison"] = {"reference": True, "with": "", "equal": True, "sequence": gtid.sequence(row["binlog_pos"], params["domain"]),
+                report["comparison"] = {"reference": True, "with": "", "equal": True, "sequence": gtid.sequence(row["binlog_pos"], int(row["domain"])),
                                         "tables": [], "why": ""}
             else:
                 _compare(params, servers, server, reference, wanted, row, report)
@@ -54,17 +55,17 @@ def _candidate(servers, host, params):
             return {"address": host, "error": error.why or str(error)}
 
 
-def choose(candidates, mine, domain):
+def choose(candidates, mine, domains):
     """Return the candidate to compare with, None when this server is the one that all others are compared with.
 
     That is the one that writes; without one, of those that answer, the farthest. Each is {"address", "server_id", "domain", "read_only", "position"} or
     {"address", "error"}.
     """
-    usable = [one for one in candidates if not one.get("error") and one["domain"] == domain] + ([mine] if mine["domain"] == domain else [])
+    usable = [one for one in candidates if not one.get("error") and one["domain"] in domains] + ([mine] if mine["domain"] in domains else [])
     if mine in usable and not mine["read_only"]:
         return None
     silent = "; ".join(f"{one['address']}: {one.get('error') or 'writes in GTID domain ' + str(one['domain'])}" for one in candidates if one not in usable)
-    best = min(usable, key=lambda one: (one["read_only"], -gtid.sequence(one["position"], domain), one["server_id"]), default=mine)
+    best = min(usable, key=lambda one: (one["read_only"], -gtid.sequence(one["position"], one["domain"]), one["server_id"]), default=mine)
     if best is not mine:
         return best
     if silent or mine not in usable:
@@ -74,17 +75,31 @@ def choose(candidates, mine, domain):
 
 
 def _compare(params, servers, server, reference, wanted, row, report):
-    domain, database = params["domain"], params["database"]
+    domain, database = reference["domain"], params["database"]
     with contextlib.ExitStack() as stack:
         there = meeting.There(stack.enter_context(servers.at(reference["address"], params["master_port"], servers.Snapshot)), domain)
         here = meeting.Here(server, lambda: servers.here(servers.Snapshot), domain, _own(servers, row, domain))
         stack.callback(here.close)
         number, snapshot = meeting.meet(there, here, params["wait_timeout_s"])
+        report["position"] = federated.position_of(row["binlog_pos"], snapshot.rows(federated_run.APPLIED))
+        _same_others(there.server, server, report["position"], [one for one in domains_of(params) if one != domain])
         different, sums = compare(servers.together, there.server, snapshot, database, wanted)
-        report["position"] = federated.position_of("", snapshot.rows(federated_run.APPLIED)) or report["position"]
     report["tables"] = sums
     report["comparison"] = {"reference": False, "with": reference["address"], "equal": not different, "sequence": number,
                             "tables": [one.as_dict(contents.MOST) for one in different], "why": "; ".join(map(str, different))}
+
+
+def _same_others(there, here, position, domains):
+    """Refuse to compare while the writes of the master zone's other servers (layout guide) have not come as far here as to the one that is compared with.
+
+    They do not write while it does, so that their positions stand still; what each had written last it has in the domain of its own.
+    """
+    if not domains:
+        return
+    mine, theirs = gtid.among(position, domains), gtid.among(there.value("SELECT @@GLOBAL.gtid_slave_pos") or "", domains)
+    if mine != theirs:
+        raise CoreError("the contents could not be read at one position", here.where, f"of the master zone's other servers it has {mine or 'nothing'}, "
+                        f"{there.where} has {theirs or 'nothing'}", "It is catching up, or its replication is broken; look again.")
 
 
 def _own(servers, row, domain):

@@ -7,14 +7,15 @@ Order and refusals are decided in core/federated.py.
 """
 from __future__ import annotations
 
-from . import federated, meeting, replication
+from . import federated, gtid, meeting, replication
 from .errors import CoreError, NotThere
 
 TABLES = "SELECT TABLE_NAME AS name FROM information_schema.TABLES WHERE TABLE_SCHEMA = %s"
 POSITIONS = ("SELECT @@GLOBAL.gtid_domain_id AS domain, @@GLOBAL.gtid_slave_pos AS slave_pos, @@GLOBAL.gtid_current_pos AS current_pos, "
-             "@@GLOBAL.gtid_binlog_state AS binlog_state, " + replication.READ_ONLY)
+             "@@GLOBAL.gtid_binlog_state AS binlog_state, @@GLOBAL.log_slave_updates AS passes_on, " + replication.READ_ONLY)
 SERVER = ("SELECT @@GLOBAL.server_id AS server_id, @@GLOBAL.gtid_domain_id AS domain, @@GLOBAL.log_bin AS log_bin, " + replication.READ_ONLY)
 APPLIED = "SELECT domain_id, server_id, seq_no FROM mysql.gtid_slave_pos"
+DUMPS = 5      # as often is a dump repeated whose position is not exact
 COLUMNS = "SELECT TABLE_NAME AS t, COLUMN_NAME AS c FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = %s"
 
 
@@ -24,7 +25,7 @@ def look(server, database, tables):
     return federated.Facts(
         tables=tuple(sorted(present(server, database) & set(tables))), own_domain=int(row["domain"]), slave_pos=row["slave_pos"] or "",
         interrupted=bool(server.rows("SELECT 1 AS found FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = %s", (federated.STAGING,))),
-        current_pos=row["current_pos"] or "", binlog_state=row["binlog_state"] or "")
+        current_pos=row["current_pos"] or "", binlog_state=row["binlog_state"] or "", passes_on=bool(int(row["passes_on"])))
 
 
 def present(server, database):
@@ -42,8 +43,8 @@ def candidate(master, database):
 
 
 def seed(params, server, masters, copy, tables, results):
-    database, domain = params["database"], params["domain"]
-    master = federated.choose_master([candidate(one, database) for one in masters], tables, domain)
+    database, domains = params["database"], domains_of(params)
+    master = federated.choose_master([candidate(one, database) for one in masters], tables, domains)
     running = [row["Connection_name"] for row in server.slaves() if set(replication.threads_of(row)) != {"No"}]
     server.do("SET SESSION sql_log_bin=0")
     server.do("STOP ALL SLAVES")      # before the dump: a channel that ran on would pass the dump's position
@@ -51,15 +52,14 @@ def seed(params, server, masters, copy, tables, results):
         before = look(server, database, tables)
         if before.tables:
             results["backup_file"] = copy.to_file(server, database, before.tables, params["backup_dir"])
-        comments, staged = stage(server, copy, master["server"], database, tables)
-        position = federated.read_position(comments, domain, master["address"])
-        federated.check_position(before, position, domain)
+        staged, position = exact_copy(server, copy, master, database, tables, domains)
+        federated.check_position(before, position, domains)
         if set(tables) - staged:
             raise federated.not_placed(set(tables) - staged)
         for statement in federated.place_steps(database, tables, before.tables):
             server.do(statement)
-        server.do("SET GLOBAL gtid_slave_pos=%s", (federated.new_slave_pos(before, position, domain),))
-        if not before.binlog_state:
+        server.do("SET GLOBAL gtid_slave_pos=%s", (federated.new_slave_pos(before, position, domains),))
+        if before.passes_on and not before.binlog_state:
             # An empty binary log may say where it begins: else the peer, which asks for this position, finds a hole (1236).
             server.do("SET GLOBAL gtid_binlog_state=%s", (position,))
         server.do(f"DROP DATABASE `{federated.STAGING}`")
@@ -67,6 +67,31 @@ def seed(params, server, masters, copy, tables, results):
         for name in running:
             server.do("START SLAVE %s", (name,))
     results.update(source=master["address"], position=position)
+
+
+def domains_of(params):
+    return tuple(params.get("domains") or (params["domain"],))
+
+
+def exact_copy(server, copy, master, database, tables, domains):
+    """Stage the tables; return what the dump brought, and its position in all these domains.
+
+    The dump names the position of the dumped server's own writes. Of the master zone's other servers it has what that server had applied; that this
+    was the same before and after makes it the dump's, too. On a standby's writes nobody waits: with one writer nothing moves.
+    """
+    own, others = master["domain"], tuple(domain for domain in domains if domain != master["domain"])
+    for dummy in range(DUMPS):
+        before = applied(master["server"], others)
+        comments, staged = stage(server, copy, master["server"], database, tables)
+        after = applied(master["server"], others)
+        if before == after:
+            own = federated.read_position(comments, own, master["address"], unwritten=bool(after))
+            return staged, gtid.render({**gtid.parse(own), **gtid.parse(after)})
+    raise federated.others_moved(master["address"], before, after)
+
+
+def applied(server, domains):
+    return gtid.among(server.rows(POSITIONS)[0]["slave_pos"] or "", domains) if domains else ""
 
 
 def stage(server, copy, source, database, tables):

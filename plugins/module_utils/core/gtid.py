@@ -34,6 +34,15 @@ def only(text, domain):
     return render({domain: position[domain]}) if domain in position else ""
 
 
+def among(text, domains):
+    """Return the part of some domains as text.
+
+    >>> among("1-1-5,2-2-9,100-3-7", (1, 2, 3))
+    '1-1-5,2-2-9'
+    """
+    return render({domain: entry for domain, entry in parse(text).items() if domain in domains})
+
+
 def with_domain(text, domain, part):
     """Return ``text`` with this one domain taken from ``part``; the other domains stay what they were.
 
@@ -53,6 +62,11 @@ def with_domain(text, domain, part):
 def sequence(text, domain):
     """Return the sequence number that the position has in this domain, 0 for none."""
     return parse(text).get(domain, (0, 0))[1]
+
+
+def sequences(text, domains):
+    """Return the sequence numbers in these domains, in their order: equal ones are the same moment of all of them."""
+    return tuple(sequence(text, domain) for domain in domains)
 
 
 def missing(have, target, domains=None):

@@ -42,6 +42,7 @@ VERBS = {verb.name: verb for verb in (
 ON_TABLE = ("remove_row", "insert_row", "reseed_table")
 SITE = "site"      # not a verb of ours: the configuration or the accounts are wrong
 EVIDENCE = "Run the same playbook without repair_verb: it shows the evidence, and the command for each finding."
+NOT_IN_GUIDE = ("repoint", "remove_row", "insert_row", "reseed_table", "demote")
 MANY = 10          # differing rows above which a table is seeded again rather than mended row by row
 GUESSES = 3        # rows of which one is the missing one, above which trying them takes longer than seeding the table again
 
@@ -76,6 +77,7 @@ class Side:
     binlog_state: str = ""
     rows: object = None
     replicas: object = None
+    passes_on: bool = True  # log_slave_updates; layout guide has it off
 
 
 @dataclass(frozen=True)
@@ -154,7 +156,7 @@ def tables_of(rows, source, database, existing):
     """Return the tables that a source has the truth about, of those that exist on either side and those that its filter lists."""
     row = replication.by_name(rows).get(source)
     listed = [name.split(".", 1)[1] for name in replication.filter_of(row) if name.startswith(f"{database}.")] if row else []
-    return tuple(sorted(name for name in set(listed) | set(existing) if authority(rows, database, name) == source))
+    return tuple(sorted(name for name in set(listed) | set(existing) if name in listed or authority(rows, database, name) == source))
 
 
 def is_federation(row):
@@ -177,7 +179,7 @@ def from_status(row, writer=False):
     if not errno:
         return ("" if "No" not in (shown["io"], shown["sql"]) else "restart", "", "")
     table, index, entry = named_in(text)
-    verb = verb_for(replication.remedy(errno, text, thread), is_federation(row), writer)
+    verb = "reseed_tables" if replication.source_has_lost(row) else verb_for(replication.remedy(errno, text, thread), is_federation(row), writer)
     return verb, table, entry if index == "PRIMARY" else ""
 
 
@@ -224,6 +226,10 @@ def plan(request, facts):
     if row is None:
         names = ", ".join(sorted(replication.by_name(facts.here.rows or ()))) or "none"
         raise _refusal(request, facts, f"this server has no source {request.source!r}, only: {names}", "Run site.yml: it creates what the topology wants.")
+    if not facts.here.passes_on and request.verb in NOT_IN_GUIDE:
+        raise _refusal(request, facts, "this server passes nothing on (layout guide): each server writes in a GTID domain of its own, and one source's "
+                       "position says nothing about the rows that came from the others", "Use verb reseed_tables in a slave zone, reseed_node on a zone's "
+                       "standby.")
     if request.table and request.verb in ON_TABLE:
         right = authority(facts.here.rows, request.database, request.table)
         if right != request.source:
@@ -258,6 +264,9 @@ def _restart(request, facts, row):
     if status["sql_errno"]:
         raise _refusal(request, facts, f"its SQL thread stopped with error {status['sql_errno']} ({status['sql_error'].strip()}), which would come again",
                        f"Use verb {verb or 'reseed_node'}{f' for table {table}' if table else ''}.")
+    if replication.source_has_lost(row):
+        raise _refusal(request, facts, "its source has lost in a crash what it had sent here (error 1236); after its next writes a start would pass, and these "
+                       "would be missing", "Use verb reseed_tables.")
     entry = replication.remedy(status["io_errno"], status["io_error"], "IO")
     if status["io_errno"] and entry.passing and status["io"] != "No":
         raise _refusal(request, facts, f"error {status['io_errno']}: {entry.cause}, and it tries again by itself", f"Nothing to do here. {entry.hint}")
@@ -388,10 +397,14 @@ def _reseed_tables(request, facts, row):
     if not is_federation(row):
         raise _refusal(request, facts, f"source {request.source} has no table filter, so it is no federation channel",
                        "Use verb reseed_node, or refilter if the filter was lost.")
-    if facts.comparison.equal and _runs(row):
+    if facts.comparison.equal and _runs(row) and (facts.here.passes_on or not _stopped_federation(facts)):
         return Plan()
     _check_source_is_sound(request, facts)
-    _check_binary_log(request, facts)
+    if facts.here.passes_on:
+        _check_binary_log(request, facts)
+    elif facts.source.read_only:
+        raise _refusal(request, facts, "the source is not its zone's writer (read_only), so it is not known whose data is right",
+                       "Name the channel from the master zone's writer.")
     return Plan((Change("tables", request.database, "not the source's", {"source": request.source, "tables": [
         name.split(".", 1)[1] for name in replication.filter_of(row)]}),))
 
@@ -400,17 +413,29 @@ def _reseed_node(request, facts, row):
     _must_answer(request, facts, facts.source, "the source")
     if not facts.here.read_only:
         raise _refusal(request, facts, "this node is its zone's writer: its data is the zone's data", "Seed the other node; here use verb demote afterwards.")
-    if is_federation(row) or facts.source.domain != facts.here.domain:
+    if is_federation(row) or (facts.here.passes_on and facts.source.domain != facts.here.domain):
         raise _refusal(request, facts, "the source is of another zone; a node is loaded from its own zone's writer",
                        "Name the source towards the zone's other node.")
     _check_reference(request, facts, row)
-    if facts.comparison.equal and _runs(row):
+    if facts.comparison.equal and _runs(row) and not _lost_own_writes(facts):
         return Plan()
     if facts.source.read_only:
         raise _refusal(request, facts, "the source is not its zone's writer (read_only), so it is not known whose data is right",
                        "Let the cluster start its database_writer there first.")
-    _check_replicas(request, facts)
+    if facts.here.passes_on:
+        _check_replicas(request, facts)
     return Plan((Change("database", request.database, "not the writer's", f"the writer's ({request.source})"),))
+
+
+def _stopped_federation(facts):
+    """Return the federation channels of which a thread is stopped: one copy sets the positions of all."""
+    return [row["Connection_name"] for row in facts.here.rows if is_federation(row) and "No" in replication.threads_of(row)]
+
+
+def _lost_own_writes(facts):
+    """Tell whether the source has another number of this server's writes than it has itself: where nothing is passed on, a crash took some back for good."""
+    mine, theirs = (gtid.sequence(position, facts.here.domain) for position in (facts.here.binlog_pos, facts.source.slave_pos))
+    return not facts.here.passes_on and mine != theirs
 
 
 def _check_source_is_sound(request, facts):
@@ -500,9 +525,21 @@ def findings(facts_of, expected=None, servers=None):
         if wrong:
             found += wrong      # what it gets and what it lacks is judged once it pulls from the right server
             continue
-        found += _of_threads(name, row, facts)
-        found += _of_contents(name, row, facts)
+        own = [*_of_threads(name, row, facts), *_of_contents(name, row, facts)]
+        found += own if facts.here.passes_on else [_in_guide(one, row, facts) for one in own]
     return found
+
+
+def _in_guide(finding, row, facts):
+    """What one source's position proves is not enough in layout guide: its verbs are the two that copy everything of one moment."""
+    if finding.verb not in NOT_IN_GUIDE + ("reseed_node", "reseed_tables"):
+        return finding
+    if is_federation(row):
+        return replace(finding, verb="reseed_tables", table="", key="")
+    if facts.here.read_only:
+        return replace(finding, verb="reseed_node", table="", key="")
+    return replace(finding, verb="", table="", key="",
+                   hint="The other node has not what it once sent here, or wrote what this node refuses: verb reseed_node there.")
 
 
 def _of_address(name, row, server):
@@ -554,6 +591,8 @@ def _of_contents(name, row, facts):
         return
     if not facts.here.read_only and facts.source.domain == facts.here.domain:
         return      # this node is the writer: what differs is judged on the other node
+    if not facts.here.passes_on and (facts.source.read_only or not (facts.here.read_only or is_federation(row))):
+        return      # layout guide: the truth is at the writers
     at = "" if comparison.proven else f" (not proven: here {comparison.here or 'nothing'}, source {comparison.there}; some may still be to come)"
     stopped = {named_in(one["sql_error"])[0] for one in map(replication.status_of, facts.here.rows) if one["sql_errno"]}
     for table in comparison.tables:

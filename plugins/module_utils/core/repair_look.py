@@ -11,7 +11,8 @@ from .errors import CoreError
 from .repair import Facts, Request, Side, findings, is_federation, named_in, parse_key, tables_of, where_sql
 
 LOOK = ("SELECT @@GLOBAL.server_id AS server_id, @@GLOBAL.gtid_domain_id AS domain, " + replication.READ_ONLY + ", @@GLOBAL.gtid_slave_pos AS slave_pos, "
-        "@@GLOBAL.gtid_binlog_pos AS binlog_pos, @@GLOBAL.gtid_current_pos AS current_pos, @@GLOBAL.gtid_binlog_state AS binlog_state")
+        "@@GLOBAL.gtid_binlog_pos AS binlog_pos, @@GLOBAL.gtid_current_pos AS current_pos, @@GLOBAL.gtid_binlog_state AS binlog_state, "
+        "@@GLOBAL.log_slave_updates AS passes_on")
 UNIQUE = "SELECT COLUMN_NAME AS c FROM information_schema.STATISTICS WHERE TABLE_SCHEMA = %s AND TABLE_NAME = %s AND INDEX_NAME = %s ORDER BY SEQ_IN_INDEX"
 ROUNDS, PAUSE_S = 10, 0.3
 
@@ -28,7 +29,8 @@ def side(server):
     with contextlib.suppress(CoreError):
         known["replicas"] = tuple(int(one["Server_id"]) for one in server.rows("SHOW SLAVE HOSTS"))
     return Side(server.where, server_id=int(row["server_id"]), domain=int(row["domain"]), read_only=bool(int(row["read_only"])),
-                **{name: row[name] or "" for name in ("slave_pos", "binlog_pos", "current_pos", "binlog_state")}, **known)
+                passes_on=bool(int(row["passes_on"])), **known,
+                **{name: row[name] or "" for name in ("slave_pos", "binlog_pos", "current_pos", "binlog_state")})
 
 
 class Look:

@@ -57,7 +57,7 @@ class Run:
 
     def _repoint(self, facts, todo):
         wanted = [replication.wanted_sources(replication.parse([row]))[0] for row in facts.here.rows if row["Connection_name"] == self.request.source]
-        replication_run.run_steps(self.server, todo, {one.name: one for one in wanted}, {})
+        replication_run.run_steps(self.server, todo, {one.name: one for one in wanted}, {}, accept=("log_slave_updates",))
 
     def _refilter(self, facts, todo):
         self.server.do("STOP SLAVE %s", (self.request.source,))
@@ -190,6 +190,9 @@ class Run:
             self._filter(changed, listed if name in listed or not listed else listed + [name])
 
     def _reseed_tables(self, facts, todo):
+        if not facts.here.passes_on:
+            self._reseed_in_guide(facts, [name.split(".", 1)[1] for name in replication.filter_of(facts.row(self.request.source))])
+            return
         with self._seeding(facts) as (source, running):
             wanted = [name.split(".", 1)[1] for name in replication.filter_of(facts.row(self.request.source))]
             existing = set(wanted) & federated_run.present(self.server, self.database)
@@ -201,15 +204,18 @@ class Run:
             before = federated_run.look(self.server, self.database, wanted)
             self._check_gap(facts, position)
             if not facts.here.read_only:
-                federated.check_position(before, position, facts.source.domain)
+                federated.check_position(before, position, (facts.source.domain,))
             self.server.do("STOP ALL SLAVES")
             self._place(wanted, existing)
-            new = federated.new_slave_pos(federated_run.look(self.server, self.database, wanted), position, facts.source.domain)
+            new = federated.new_slave_pos(federated_run.look(self.server, self.database, wanted), position, (facts.source.domain,))
             if facts.here.read_only:
                 self._new_binary_log(new)
             self.server.do("SET GLOBAL gtid_slave_pos=%s", (new,))
 
     def _reseed_node(self, facts, todo):
+        if not facts.here.passes_on:
+            self._reseed_in_guide(facts, ())
+            return
         with self._seeding(facts) as (source, running):
             existing = federated_run.present(self.server, self.database)
             self._back_up(())
@@ -221,6 +227,27 @@ class Run:
             self.server.do("STOP ALL SLAVES")
             self._place(sorted(staged), existing)
             self._new_binary_log(position)
+            self.server.do("SET GLOBAL gtid_slave_pos=%s", (position,))
+
+    def _reseed_in_guide(self, facts, wanted):
+        """Layout guide: the copy has what its server wrote and applied, a domain for each server; the binary log here has this server's own writes only.
+
+        wanted (): the whole database. The binary log stays, unless the writer has another number of this server's writes than it has itself.
+        """
+        with self._seeding(facts) as (source, running):
+            existing = (set(wanted) & federated_run.present(self.server, self.database)) if wanted else federated_run.present(self.server, self.database)
+            self._back_up(sorted(existing) if wanted else ())
+            domains = (facts.source.domain, *(domain for domain in gtid.parse(facts.source.slave_pos) if domain != facts.source.domain))
+            staged, position = federated_run.exact_copy(self.server, self.copy, {"server": source, "domain": facts.source.domain, "address": source.where},
+                                                        self.database, wanted, domains)
+            if set(wanted) - staged:
+                raise federated.not_placed(set(wanted) - staged)
+            self.server.do("STOP ALL SLAVES")
+            self._place(sorted(wanted or staged), existing)
+            if wanted:
+                position = federated.new_slave_pos(federated_run.look(self.server, self.database, wanted), position, domains)
+            elif gtid.sequence(position, facts.here.domain) != gtid.sequence(self._positions()["binlog_pos"], facts.here.domain):
+                self._new_binary_log(gtid.only(position, facts.here.domain))
             self.server.do("SET GLOBAL gtid_slave_pos=%s", (position,))
 
     @contextlib.contextmanager

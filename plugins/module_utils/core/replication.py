@@ -65,6 +65,7 @@ OPTIONS = (
     Option("ssl_key", "Master_SSL_Key", "MASTER_SSL_KEY", _text),
     Option("ssl_verify", "Master_SSL_Verify_Server_Cert", "MASTER_SSL_VERIFY_SERVER_CERT", _yes),
 )
+GUIDE_CHANNEL = re.compile(r"^zone\d+-master\d+$")
 GTID_MODES = ("slave_pos", "current_pos", "no")
 STATES = ("started", "stopped", "absent")
 
@@ -441,6 +442,11 @@ def remedy(errno, text="", thread=""):
     return UNKNOWN if errno else Remedy(0, "", "", "", "")
 
 
+def source_has_lost(row):
+    """Tell whether a front-end of the master zone has lost what it had sent here (layout guide): tried again after its next writes it would pass by them."""
+    return _number(row.get("Last_IO_Errno")) == 1236 and bool(GUIDE_CHANNEL.match(_text(row.get("Connection_name"))))
+
+
 def judge(row, wait_for=RUNNING, patient=False):
     """Return "ok", "wait", "again" (STOP and START may heal it) or "failed" for a source that shall run.
 
@@ -459,7 +465,7 @@ def judge(row, wait_for=RUNNING, patient=False):
     if not io_errno:
         return "wait"
     if io == "No":
-        return "again" if cause.again else "failed"
+        return "again" if cause.again and not source_has_lost(row) else "failed"
     if cause.passing:
         return "ok" if wait_for == CONNECTING else "wait"
     return "wait" if patient else "failed"
@@ -519,6 +525,21 @@ RULES = {
     "slave_exec_mode": ("STRICT", "an update of a missing row would be dropped without a word"),
     "slave_skip_errors": ("OFF", "differences would be skipped silently"),
 }
+
+
+# What a wrong value of a derived variable costs.
+DERIVED = {
+    "gtid_domain_id": "two servers that write in one domain, or one that writes in another's, part the histories",
+    "gtid_ignore_duplicates": "a federated row that comes by two roads is applied twice, or with two channels rows are skipped by their number alone",
+    "log_slave_updates": "a promoted node could not pass on what it received; in layout guide, passed on, it would be applied twice",
+    "rpl_semi_sync_slave_enabled": "a zone's standby that does not acknowledge saves no commit; in layout guide a slave zone's would count for the standby's",
+    "server_id": "replication between equal ids stops (error 1593)",
+}
+
+
+def expected(settings):
+    """Return {variable: (value, reason)}: RULES with ``settings`` over them (None drops a rule)."""
+    return dict(RULES, **{name: (value, DERIVED.get(name) or RULES.get(name, ("", "the topology derives it"))[1]) for name, value in settings.items()})
 
 
 def same_value(have, want):
@@ -590,8 +611,7 @@ def _threads_health(subject, row):
 
 
 def _settings_health(variables, settings):
-    rules = dict(RULES, **{name: (value, RULES.get(name, ("", "the topology derives it"))[1]) for name, value in settings.items()})
-    for name, (want, reason) in sorted(rules.items()):
+    for name, (want, reason) in sorted(expected(settings).items()):
         if want is None:
             continue
         have = variables.get(name)

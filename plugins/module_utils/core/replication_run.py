@@ -4,12 +4,16 @@
 """Run the steps of replication sources on a server (adapters/mariadb.py, given as an object) and wait until they run."""
 from __future__ import annotations
 
-from . import replication
+from . import replication, replication_rules
 from .errors import CoreError
 
 
-def run_steps(server, todo, sources, passwords):
-    """Run the steps in order; a source that we made and that must not start is taken away again: a restarted server would start it."""
+def run_steps(server, todo, sources, passwords, require=None, accept=()):
+    """Run the steps in order; a source that we made and that must not start is taken away again: a restarted server would start it.
+
+    require: {server variable: value} that must hold before a start, besides the rules; accept: names of rules that need not.
+    """
+    _check_rules(server, [sources[step.source] for change in todo for step in change.step if step.verb == "start"], sources, require, accept)
     created, halted = set(), set()
     for step in (step for change in todo for step in change.step):
         if step.verb == "check_filter":
@@ -27,6 +31,16 @@ def run_steps(server, todo, sources, passwords):
         for name in replication.other_connections(server.slaves(), halted):
             server.do("STOP SLAVE %s IO_THREAD", (name,))
             server.do("START SLAVE %s IO_THREAD", (name,))
+
+
+def _check_rules(server, starting, sources, require, accept):
+    """Before anything is stopped or changed: a source that may not start again shall go on as it is."""
+    if not starting:
+        return
+    rows = server.slaves()
+    variables = server.variables((*replication.RULES, *replication_rules.VARIABLES, *(require or {})))
+    for source in starting:
+        replication_rules.refuse(source, rows, variables, list(sources.values()), require, accept, server.where)
 
 
 def settle(server, wanted, wait_for, timeout_s):

@@ -17,7 +17,7 @@ import itertools
 import json
 from dataclasses import asdict, dataclass
 
-from . import quorum_device
+from . import layouts, quorum_device
 from .errors import Problems
 from .versions import federation_transport
 
@@ -30,7 +30,7 @@ ZONE_VARIABLES = ("zone_name", "zone_mode", "zone_id", "zone_vip", "zone_federat
 NODE_VARIABLES = ("node_address", "node_links", "server_id", "fence")
 # "opennebula_topology" and its two companions are set by us; an inventory must not.
 GLOBAL_VARIABLES = ("opennebula_release", "opennebula_db_password", "opennebula_replication_password", "opennebula_oneadmin_password",
-                    "opennebula_hacluster_password")
+                    "opennebula_hacluster_password", "opennebula_replication_layout")
 DERIVED_VARIABLES = ("opennebula_topology", "opennebula_zone", "opennebula_node")
 SECRETS = ("opennebula_db_password", "opennebula_replication_password", "opennebula_oneadmin_password", "opennebula_hacluster_password")
 DELAYS = ("delay_s", "delay", "pcmk_delay_base")
@@ -66,6 +66,7 @@ class Zone:
     links: dict                                          # {node: [address, …]}, one for each link of corosync
     quorum_device: object                                # {state, host: address, algorithm, …}; None: nothing is said about one
     quorum_host: str                                     # inventory name of the device's host, "" without one
+    gtid_domains: tuple                                  # those that its front-ends write in
 
     @property
     def seed(self):
@@ -83,6 +84,8 @@ class Node:
     peers: tuple
     federation_slave: bool
     gtid_ignore_duplicates: bool
+    log_slave_updates: bool
+    semi_sync: bool  # it acknowledges what it receives
     pair_sources: tuple
     federation_sources: tuple
     replication_clients: tuple
@@ -142,48 +145,45 @@ def derive(inventory, known_variables=(), prefixes=()):
     _check_addresses(zones, addresses, problems)
     links = {name: _links(inventory, name, hosts, addresses, problems) for name, hosts in members.items()}
     devices = {name: _quorum_device(inventory, name, hosts, problems) for name, hosts in members.items()}
+    layout = _layout(inventory, members)
+    problems += layouts.problems(layout, {name: (modes[name], hosts) for name, hosts in members.items()})
     if problems:
         raise Problems("the inventory is not usable", problems, hint="Nothing was touched. Mend the inventory and run again.")
     for name, zone in zones.items():
         given = inventory[members[name][0]].get("zone_quorum_device")
         zone.update(links=links[name], quorum_device=devices[name], quorum_host=str(given["host"]) if isinstance(given, dict) else "")
-    return _build(release, zones, members, addresses, server_ids, inventory)
+    return _build(release, layout, zones, members, addresses, server_ids, inventory)
 
 
-def _build(release, zones, members, addresses, server_ids, inventory):
+def _build(release, layout, zones, members, addresses, server_ids, inventory):
     master = next((name for name, zone in zones.items() if zone["mode"] == "master"), None)
     slaves = [host for name in members if zones[name]["mode"] == "slave" for host in members[name]]
     final = {}
     for name, zone in zones.items():
-        final[name] = Zone(nodes=tuple(members[name]), addresses={host: addresses[host] for host in members[name]}, **zone)
+        domains = {layouts.domain(layout, zone["mode"], zone["id"], server_ids[host]) for host in members[name]}
+        final[name] = Zone(nodes=tuple(members[name]), addresses={host: addresses[host] for host in members[name]}, gtid_domains=tuple(sorted(domains)), **zone)
     nodes = {}
     for name, zone in final.items():
         for index, host in enumerate(zone.nodes):
-            nodes[host] = _node(inventory[host], host, index, zone, final.get(master), server_ids[host],
+            nodes[host] = _node(inventory[host], host, index, layout, zone, final.get(master), server_ids[host],
                                 [addresses[slave] for slave in slaves] if zone.mode == "master" else [])
-    warnings = []
-    if slaves and not final[master].federation_vip:
-        warnings.append(
-            f"zone {master} has no zone_federation_vip: slave zones pull the federated tables from its active front-end and can be ahead of the next "
-            "active one after a crash, which stops their replication (error 1236) until they are seeded again")
+    warnings = layouts.warnings(layout, final.get(master), bool(slaves))
     warnings += [f"zone {name} is a laboratory without fencing: a partition can corrupt its database" for name, zone in final.items()
                  if zone.laboratory and not all(nodes[host].fence for host in zone.nodes)]
-    return Topology(release, "standby", final, nodes, master, tuple(warnings))
+    return Topology(release, layout, final, nodes, master, tuple(warnings))
 
 
-def _node(variables, host, index, zone, master, server_id, federation_clients):
+def _node(variables, host, index, layout, zone, master, server_id, federation_clients):
     peers = [{"name": peer, "address": zone.addresses[peer]} for peer in zone.nodes if peer != host]
     slave = zone.mode == "slave"
     pair = [_pair_source(zone, index)]
-    federation = []
-    if slave:
-        address = master.federation_vip or master.vip
-        federation.append({"name": f"zone{master.id}", "host": address.ip, "port": MARIADB_PORT,
-                           "do_tables": [f"opennebula.{table}" for table in FEDERATED_TABLES]})
+    federation = [{"name": channel, "host": address, "port": MARIADB_PORT, "do_tables": [f"opennebula.{table}" for table in FEDERATED_TABLES]}
+                  for channel, address in (layouts.channels(layout, master) if slave else ())]
     fence = variables.get("fence")
     return Node(
-        name=host, zone=zone.name, address=zone.addresses[host], server_id=server_id, gtid_domain_id=zone.id, peers=tuple(peers),
-        federation_slave=slave, gtid_ignore_duplicates=slave, pair_sources=tuple(pair), federation_sources=tuple(federation),
+        name=host, zone=zone.name, address=zone.addresses[host], server_id=server_id,
+        gtid_domain_id=layouts.domain(layout, zone.mode, zone.id, server_id), peers=tuple(peers), federation_slave=slave,
+        **layouts.settings(layout, zone.mode), pair_sources=tuple(pair), federation_sources=tuple(federation),
         replication_clients=tuple([peer["address"] for peer in peers] + federation_clients),
         fence={"device": f"fence_{host}", "agent": fence["agent"], "delay_s": int(fence.get("delay_s", 0))} if fence else None)
 
@@ -436,6 +436,12 @@ def _integer(value, label, problems):
     except ValueError:
         problems.append(f"{label} is {value!r}; it must be a whole number")
         return None
+
+
+def _layout(inventory, members):
+    """Return the layout, or what the front-ends say when they do not agree: no layout has such a name."""
+    said = {str(inventory[host].get("opennebula_replication_layout") or layouts.STANDBY) for hosts in members.values() for host in hosts}
+    return " on some front-ends, on others ".join(sorted(said)) if said else layouts.STANDBY
 
 
 def _true(value):

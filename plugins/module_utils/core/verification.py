@@ -8,7 +8,7 @@ of that name, or None. What could not be seen is unknown, never green.
 """
 from __future__ import annotations
 
-from . import federated, repair, replication
+from . import federated, gtid, layouts, repair, replication, replication_rules
 from .report import check
 
 # What each reading module returns whenever it has really looked. A module that crashed under failed_when: false has a result without it.
@@ -24,6 +24,8 @@ def verify(topology, seen, inventory=()):
         checks += _replication(topology, node, _part(seen.get(name), "replication"), seen, inventory)
     if topology["master_zone"]:
         checks += _federation(topology, seen, inventory)
+    if topology["layout"] == layouts.GUIDE:
+        checks += _lost_by_its_writer(topology, seen)
     return checks
 
 
@@ -66,7 +68,7 @@ def _zone(topology, zone, seen):
         checks.append(check("frontend", node, f"the daemon answers it at {zone['endpoint']}", daemon["answers"], daemon["why"],
                             "Is the address up (crm_mon -1r), and is the daemon's log (/var/log/one/oned.log) without errors?"))
     checks += _cluster(topology, zone, seen)
-    checks += _writer(zone, seen, holder)
+    checks += _writer(zone, seen, holder, all(topology["nodes"][node]["semi_sync"] for node in zone["nodes"]))
     return checks
 
 
@@ -135,13 +137,13 @@ def _properties(topology, zone):
     return {"no-quorum-policy": "stop", "stonith-enabled": "true" if fenced else "false"}
 
 
-def _writer(zone, seen, holder):
+def _writer(zone, seen, holder, semi_sync):
     databases = {node: _part(reports, "replication") for node, reports in seen.items()}
     known = {node: report for node, report in databases.items() if report and report.get("present")}
     writers = [node for node, report in known.items() if not report["read_only"]]
     yield _exactly_one(zone, "its database is writable where the address is", writers, len(known) == len(databases),
                        "Two writers part the histories; none means that the writer resource does not run: crm_mon -1rf.", wanted=holder)
-    if holder in known and len(known) > 1:
+    if holder in known and len(known) > 1 and semi_sync:
         semi = known[holder]["semi_sync"]
         yield check("replication", zone["name"], "commits wait for the standby (semi-sync)", semi.get("rpl_semi_sync_master_status") == "ON",
                     f"status {semi.get('rpl_semi_sync_master_status')}, {semi.get('rpl_semi_sync_master_clients')} replicas connected",
@@ -167,7 +169,8 @@ def _replication(topology, node, report, seen, inventory=()):
         known = {key: value for key, value in have.items() if key not in ("state",) and key in replication.Source.__dataclass_fields__}
         wanted += replication.wanted_sources([dict(known, user=have.get("user") or "unknown", state="started", do_tables=source.get("do_tables", []),
                                                    **{key: source[key] for key in ("name", "host", "port")})])
-    settings = {"server_id": node["server_id"], "gtid_domain_id": node["gtid_domain_id"], "gtid_ignore_duplicates": node["gtid_ignore_duplicates"]}
+    settings = {name: node[name] for name in ("server_id", "gtid_domain_id", "gtid_ignore_duplicates", "log_slave_updates")}
+    settings["rpl_semi_sync_slave_enabled"] = node["semi_sync"]
     verdicts = replication.health(report["rows"], report["variables"], wanted, settings)
     raw = replication.by_name(report["rows"])
     hosts = {source["name"]: (source["host"], source["port"]) for source in node["pair_sources"] + node["federation_sources"]}
@@ -179,6 +182,7 @@ def _replication(topology, node, report, seen, inventory=()):
         command = repair.command(target, verb, source, table, key, host, "" if same else port, inventory)
         yield check("replication", target, verdict.subject if verdict.level == "ok" else f"{verdict.subject} {verdict.what}", verdict.level == "ok",
                     verdict.why, f"{verdict.hint} {command}".strip())
+    yield from replication_rules.checks(target, wanted, report["rows"], report["variables"])
 
 
 def _out_of_the_ring(topology, node, source, have, seen):
@@ -207,12 +211,40 @@ def _federation(topology, seen, inventory):
                  if other["mode"] != "standalone" and known.get(other["id"]) != other["endpoint"]]
         yield check("federation", zone["name"], "knows every zone and its endpoint", not wrong, "; ".join(wrong), "Run site.yml with --tags federation.")
     tables = {node: _part(seen.get(node), "tables") for zone in topology["zones"].values() if zone["mode"] != "standalone" for node in zone["nodes"]}
-    yield from federated.checks(tables, lambda node, wrong: _remedy(topology["nodes"][node], wrong, inventory))
+    compared = {node: ((report or {}).get("comparison") or {}).get("with") for node, report in tables.items()}
+    yield from federated.checks(tables, lambda node, wrong: _remedy(topology["nodes"][node], wrong, inventory, compared[node]))
 
 
-def _remedy(node, tables, inventory=()):
-    """The rows are named by repair.yml; seeding the tables again is always possible."""
+def _lost_by_its_writer(topology, seen):
+    """In layout guide each front-end alone hands its writes on: who has more of them than it has, has rows that it lost in a crash.
+
+    Positions are read before contents, and the writer's position is taken from its contents: who was ahead even then is ahead.
+    """
+    federated_nodes = [node for node in topology["nodes"].values() if topology["zones"][node["zone"]]["mode"] != "standalone"]
+    for writer in federated_nodes:
+        name, domain = writer["name"], writer["gtid_domain_id"]
+        what = "has every write that others have of it"
+        report = _part(seen.get(name), "tables")
+        if report is None or not report.get("present"):
+            yield check("federation", name, what, None, "it cannot be asked; what it had not handed on is missing on all others until it is back",
+                        "Start it, then verify again. If it is lost, what is missing cannot be known: compare with a backup.")
+            continue
+        own, ahead = gtid.sequence(report["position"], domain), []
+        for other in federated_nodes:
+            have = _part(seen.get(other["name"]), "replication")
+            if other is not writer and have and have.get("present") and gtid.sequence(have["gtid"].get("slave_pos"), domain) > own:
+                ahead.append(other["name"])
+        yield check("federation", name, what, not ahead, f"its own writes end at sequence {own} (domain {domain}), more has {', '.join(ahead)}",
+                    "Its crash took back what it had sent already. In its own zone: reseed_node on it; in slave zones: reseed_tables on those named.")
+
+
+def _remedy(node, tables, inventory=(), writer=""):
+    """The rows are named by repair.yml; seeding the tables again is always possible. writer: address of the server that was compared with."""
     sources = list(node["federation_sources"]) + list(node["pair_sources"])
+    if not node["log_slave_updates"]:
+        verb = "reseed_tables" if node["federation_sources"] else "reseed_node"
+        source = next((one["name"] for one in sources if one["host"] == writer), sources[0]["name"])
+        return f"seed it again: {repair.command(node['name'], verb, source, inventory=inventory)}"
     seeding = [repair.command(node["name"], "reseed_table", sources[0]["name"], table, inventory=inventory) for table in tables[:1]] if sources else []
     evidence = repair.command(node["name"], "reseed_table", inventory=inventory)
     return f"{evidence} names the rows and the command for each" + "".join(f"; or seed it again: {one}" for one in seeding)

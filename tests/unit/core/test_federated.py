@@ -9,7 +9,7 @@ SEEDED = federated.Facts(ALL, False, 100, "0-1-9,100-3-4", "0-1-9,100-3-4", "0-1
 
 
 def plan(facts, **options):
-    return federated.plan(facts, "opennebula", 0, "10.90.1.11", **options)
+    return federated.plan(facts, "opennebula", (0,), "10.90.1.11", **options)
 
 
 def test_seeded_server_needs_nothing():
@@ -54,13 +54,13 @@ def test_dump_without_position_is_refused(comments):
 
 
 def test_position_below_the_own_binary_log_is_refused():
-    federated.check_position(SEEDED, "0-1-8", 0)
+    federated.check_position(SEEDED, "0-1-8", (0,))
     with pytest.raises(CoreError, match="already has sequence 8"):
-        federated.check_position(SEEDED, "0-1-7", 0)
+        federated.check_position(SEEDED, "0-1-7", (0,))
 
 
 def test_only_the_master_zones_domain_is_replaced():
-    assert federated.new_slave_pos(SEEDED, "0-1-20", 0) == "0-1-20,100-3-4"
+    assert federated.new_slave_pos(SEEDED, "0-1-20", (0,)) == "0-1-20,100-3-4"
 
 
 def test_tables_are_placed_in_one_statement():
@@ -74,10 +74,10 @@ def candidate(address, **more):
 
 
 def test_writer_is_preferred_and_refusals_are_told():
-    assert federated.choose_master([candidate("a"), candidate("b", read_only=0)], ALL, 0)["address"] == "b"
-    assert federated.choose_master([{"address": "a", "error": "2003"}, candidate("b")], ALL, 0)["address"] == "b"
+    assert federated.choose_master([candidate("a"), candidate("b", read_only=0)], ALL, (0,))["address"] == "b"
+    assert federated.choose_master([{"address": "a", "error": "2003"}, candidate("b")], ALL, (0,))["address"] == "b"
     with pytest.raises(CoreError) as refused:
-        federated.choose_master([{"address": "a", "error": "2003 refused"}, candidate("b", tables=[]), candidate("c", domain=100)], ALL, 0)
+        federated.choose_master([{"address": "a", "error": "2003 refused"}, candidate("b", tables=[]), candidate("c", domain=100)], ALL, (0,))
     for fragment in ("a: 2003 refused", "b: has no table acl", "c: writes in GTID domain 100"):
         assert fragment in str(refused.value)
 

@@ -151,7 +151,7 @@ def one(address, position, read_only=True, server_id=1, domain=0):
     ([one("a", 5, read_only=False)], one("", 9, server_id=2), "a"),
     ([one("a", 5, read_only=False)], one("", 9, read_only=False), None)])
 def test_the_writer_is_compared_with_else_the_farthest(candidates, mine, best):
-    found = federated_compare.choose(candidates, mine, 0)
+    found = federated_compare.choose(candidates, mine, (0,))
     assert (found or {}).get("address") == best
 
 
@@ -176,3 +176,25 @@ def test_a_server_that_is_behind_and_stands_still_is_unknown_not_different():
 def test_host_without_mariadb_is_an_answer():
     report = read(Fakes(Fake({}, error=NotThere("MariaDB does not answer", "fake", "2002", "Start it.")), a=writer()))
     assert report["present"] is False and report["missing"] == WANTED and "comparison" not in report
+
+
+class Told:
+    where = "fake"
+
+    def __init__(self, slave_pos):
+        self.slave_pos = slave_pos
+
+    def value(self, sql):
+        return self.slave_pos
+
+
+@pytest.mark.parametrize(("here", "there", "same"), [
+    ("1-1-9,2-2-4,100-3-7", "2-2-4", True), ("1-1-9", "", True), ("1-1-9", "10001-3-8", True), ("1-1-9,2-2-3", "2-2-4", False), ("1-1-9,2-2-4", "", False)])
+def test_layout_guide_compares_only_where_the_other_servers_writes_have_come_equally_far(here, there, same):
+    """The servers met in domain 1; in domain 2 nobody writes now."""
+    if same:
+        federated_compare._same_others(Told(there), Told(""), here, [2])
+    else:
+        with pytest.raises(CoreError, match="of the master zone's other servers it has"):
+            federated_compare._same_others(Told(there), Told(""), here, [2])
+    federated_compare._same_others(Told("9-9-9"), Told(""), here, [])

@@ -271,3 +271,69 @@ def test_several_candidates_are_told_once_with_a_command_each_and_many_are_seede
     lines = repair.lines("n", repair.findings({"zone0": facts(stopped, **missing("5", "6"))})[:2])
     assert [line.split()[0] for line in lines] == ["n:", "1032", "It", "→", "→"] and lines[-1].endswith("repair_key=6")
     assert ("1032", "reseed_table", "user_pool", "") in found(stopped, **missing("5", "6", "7", "8"))
+
+
+# --- layout guide: nothing is passed on, a domain for each server ------------------------------------------------------------------
+
+GUIDE_HERE = {"server_id": 10002, "domain": 10002, "passes_on": False, "binlog_pos": "10002-10002-5", "slave_pos": "1-1-9,10001-10001-3"}
+FED1 = row("zone0-master1", tables=FED)
+
+
+def guide(*rows, **more):
+    more["here"] = dict(GUIDE_HERE, **more.get("here", {}))
+    return facts(*rows, **{"source": side(domain=1, passes_on=False), **more})
+
+
+def zone_writer(**more):
+    return side(domain=10001, passes_on=False, **{"slave_pos": "1-1-9,10002-10002-5", **more})
+
+
+@pytest.mark.parametrize("verb", repair.NOT_IN_GUIDE)
+def test_layout_guide_refuses_what_one_position_cannot_prove(verb):
+    more = {"table": "user_pool", "key": "5", "host": "10.0.0.9"}
+    with pytest.raises(CoreError, match="layout guide"):
+        ask(verb, guide(FED1, PAIR, comparison=MISSING), source="zone0-master1", **more)
+
+
+def test_layout_guide_copies_from_writers_only():
+    assert ask("reseed_tables", guide(FED1, PAIR, comparison=MISSING), source="zone0-master1")
+    with pytest.raises(CoreError, match="not its zone's writer"):
+        ask("reseed_tables", guide(FED1, PAIR, comparison=MISSING, source=side(domain=1, read_only=True)), source="zone0-master1")
+    assert ask("reseed_node", guide(FED1, PAIR, comparison=MISSING, source=zone_writer()), source="zone100-master")
+    with pytest.raises(CoreError, match="zone's writer"):
+        ask("reseed_node", guide(FED1, PAIR, comparison=MISSING, source=zone_writer(), here={"read_only": False}), source="zone100-master")
+
+
+@pytest.mark.parametrize(("theirs", "needed"), [("1-1-9,10002-10002-5", False), ("1-1-9,10002-10002-6", True), ("1-1-9", True)])
+def test_layout_guide_seeds_a_node_that_lost_its_own_writes_though_the_rows_agree(theirs, needed):
+    assert bool(ask("reseed_node", guide(FED1, PAIR, source=zone_writer(slave_pos=theirs)), source="zone100-master")) == needed
+
+
+def test_layout_guide_copies_when_any_of_its_channels_has_stopped():
+    """A copy from the writer sets the position of the other channel, too."""
+    other = row("zone0-master2", io="No", io_errno=1236, text="not in the master's binlog", tables=FED)
+    assert not ask("reseed_tables", guide(FED1, row("zone0-master2", tables=FED), PAIR), source="zone0-master1")
+    assert ask("reseed_tables", guide(FED1, other, PAIR), source="zone0-master1")
+
+
+def test_layout_guide_names_the_verbs_that_it_has():
+    broken = row("zone0-master1", sql="No", sql_errno=1062, text=DUPLICATE, tables=FED)
+    (finding,) = repair.findings({"zone0-master1": guide(broken, PAIR, comparison=contents.Comparison())})
+    assert (finding.name, finding.verb, finding.table) == ("1062", "reseed_tables", "")
+    (finding,) = repair.findings({"zone0-master1": guide(FED1, PAIR, comparison=MISSING)})
+    assert (finding.name, finding.verb) == ("difference", "reseed_tables")
+
+
+def test_layout_guide_does_not_start_what_has_more_than_its_source():
+    """After the source's next writes a start would pass by them."""
+    ahead = row("zone0-master1", io="No", io_errno=1236, text="requested GTID 1-1-9, which is not in the master's binlog", tables=FED)
+    assert repair.from_status(ahead)[0] == "reseed_tables" and replication.judge(ahead) == "failed"
+    assert repair.from_status(dict(ahead, Connection_name="zone0"))[0] == "restart" and replication.judge(dict(ahead, Connection_name="zone0")) == "again"
+    with pytest.raises(CoreError, match="would be missing"):
+        ask("restart", guide(ahead, PAIR), source="zone0-master1")
+
+
+def test_each_federation_channel_of_layout_guide_is_a_source_of_its_tables():
+    rows = [FED1, row("zone0-master2", tables=FED), PAIR]
+    assert repair.tables_of(rows, "zone0-master2", "opennebula", ["acl", "vm_pool"]) == ("acl", "user_pool")
+    assert repair.tables_of(rows, "zone100-master", "opennebula", ["acl", "vm_pool"]) == ("vm_pool",)

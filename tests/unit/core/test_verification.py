@@ -11,7 +11,7 @@ ROOT = pathlib.Path(__file__).parents[3]
 RECORDED = pathlib.Path(__file__).parents[1] / "fixtures/mariadb/slaves_beta1_10_11_19.json"
 ROW = json.loads(RECORDED.read_text(encoding="utf-8"))["rows"][0]
 VARIABLES = {"log_bin": "ON", "log_slave_updates": "ON", "gtid_strict_mode": "ON", "binlog_format": "ROW", "binlog_row_image": "FULL",
-             "relay_log_recovery": "ON", "slave_exec_mode": "STRICT", "slave_skip_errors": "OFF"}
+             "relay_log_recovery": "ON", "slave_exec_mode": "STRICT", "slave_skip_errors": "OFF", "rpl_semi_sync_slave_enabled": "ON"}
 TABLES = {table: {"rows": 2, "checksum": f"sum-{table}", "columns": ["oid"]} for table in topology.FEDERATED_TABLES}
 
 
@@ -301,3 +301,51 @@ def test_ring_that_leads_to_a_stranger_is_red():
     red, told = ring_lines(lambda reports: (reports["alpha2"].pop("replication"), reports["alpha3"]["replication"]["sources"][0].update(host="10.9.9.9"),
                                             reports["alpha3"]["replication"]["rows"][0].update(Master_Host="10.9.9.9")))
     assert red == ["source zone0-master is set up differently"] and told == []
+
+
+# --- layout guide ----------------------------------------------------------------------------------------------------------------
+
+def guide_seen():
+    """Return topology and reports of a healthy federation in layout guide: each front-end has written up to 50."""
+    hosts = {name: dict({key: value for key, value in variables.items() if key != "zone_federation_vip"}, opennebula_replication_layout="guide")
+             for name, variables in HOSTS.items()}
+    facts = topology.derive(hosts).as_dict()
+    position = ",".join(f"{node['gtid_domain_id']}-{node['server_id']}-50" for node in facts["nodes"].values())
+    reports = {}
+    for name, node in facts["nodes"].items():
+        reports[name] = _reports(node, facts["zones"][node["zone"]], facts)
+        reports[name]["tables"]["position"] = position
+        reports[name]["replication"]["gtid"] = {"slave_pos": position}
+        reports[name]["replication"]["variables"].update(log_slave_updates="OFF", rpl_semi_sync_slave_enabled="ON" if name.startswith("alpha") else "OFF")
+        if name.startswith("beta"):
+            reports[name]["replication"]["semi_sync"] = {"rpl_semi_sync_master_status": "OFF", "rpl_semi_sync_master_clients": "0"}
+    return facts, reports
+
+
+def guide_bad(change=lambda reports: None):
+    facts, reports = guide_seen()
+    change(reports)
+    return [(one.target, one.status, f"{one.what}: {one.why} → {one.hint}") for one in report.bad(verification.verify(facts, reports))]
+
+
+def test_layout_guide_is_green_when_every_channel_runs_and_nobody_has_more_than_its_writer():
+    assert guide_bad() == []
+
+
+@pytest.mark.parametrize(("target", "status", "words", "change"), [
+    ("alpha1", "red", "sequence 49 (domain 1), more has alpha2, beta1, beta2",
+     lambda reports: reports["alpha1"]["tables"].update(position="1-1-49,2-2-50,10001-10001-50,10002-10002-50")),
+    ("alpha2", "unknown", "what it had not handed on is missing on all others", lambda reports: reports["alpha2"].update(tables={"unreachable": True})),
+    ("beta1", "red", "source zone0-master2 is missing", lambda reports: reports["beta1"]["replication"]["rows"].pop()),
+    ("beta1", "red", "variable log_slave_updates is ON, wanted False",
+     lambda reports: reports["beta1"]["replication"]["variables"].update(log_slave_updates="ON")),
+    ("beta1", "red", "variable rpl_semi_sync_slave_enabled is ON, wanted False",
+     lambda reports: reports["beta1"]["replication"]["variables"].update(rpl_semi_sync_slave_enabled="ON")),
+    ("alpha", "red", "commits wait for the standby", lambda reports: reports["alpha1"]["replication"]["semi_sync"].update(rpl_semi_sync_master_status="OFF")),
+    ("beta1", "red", "rule applied_twice is broken", lambda reports: reports["beta1"]["replication"]["variables"].update(log_slave_updates="ON")),
+    ("beta2", "red", "repair_verb=reseed_tables -e repair_source=zone0-master2", lambda reports: reports["beta2"]["tables"]["comparison"].update(
+        {"equal": False, "with": "10.90.1.12", "tables": [{"table": "acl"}], "why": "acl: 1 differing (3)"})),
+])
+def test_layout_guide_says_what_is_wrong_and_what_cannot_be_known(target, status, words, change):
+    found = guide_bad(change)
+    assert [one for one in found if one[:2] == (target, status) and words in one[2]], found

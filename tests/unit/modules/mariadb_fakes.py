@@ -19,6 +19,7 @@ class FakeServer:
 
     def __init__(self, network=None, cnf=None, absent=False, deaf=False, semi_sync=False):
         self.network, self.cnf, self.absent, self.deaf, self.semi_sync = network or {}, cnf or {}, absent, deaf, semi_sync
+        self.settings = {}
         self.connections, self.passwords, self.writes, self.secrets, self.now = {}, {}, [], [], 0.0
 
     # --- reading
@@ -30,7 +31,9 @@ class FakeServer:
         return [dict(row) for row in self.connections.values()]
 
     def variables(self, names=()):
-        return {"rpl_semi_sync_slave_enabled": "ON" if self.semi_sync else "OFF"}
+        known = {name: value for name, (value, dummy) in replication.RULES.items()}
+        return dict(known, rpl_semi_sync_slave_enabled="ON" if self.semi_sync else "OFF", read_only="ON", rpl_semi_sync_master_enabled="OFF",
+                    gtid_ignore_duplicates="ON") | self.settings
 
     def clock(self):
         return self.now

@@ -73,7 +73,7 @@ class FakeServer:
         if "mysql.gtid_slave_pos" in sql:
             return [{"domain_id": 0, "server_id": 1, "seq_no": 9}]
         return [{"server_id": self.domain + 1, "domain": self.domain, "read_only": self.read_only, "slave_pos": "0-1-9", "binlog_pos": "0-1-9",
-                 "current_pos": "0-1-9", "binlog_state": "0-1-9"}]
+                 "current_pos": "0-1-9", "binlog_state": "0-1-9", "passes_on": 1}]
 
     def do(self, sql, args=(), secrets=()):
         assert "skip_counter" not in sql and SECRET not in sql

@@ -13,9 +13,10 @@ ALL = set(federated.FEDERATED_TABLES)
 
 
 class FakeServer:
-    def __init__(self, tables=(), domain=100, slave_pos="", binlog_state="", read_only=1, channels=(), host=None, absent=False, break_at=None):
+    def __init__(self, tables=(), domain=100, slave_pos="", binlog_state="", read_only=1, channels=(), host=None, absent=False, break_at=None,
+                 passes_on=1):
         self.schemas = {"mysql": set(), "opennebula": set(tables)}
-        self.domain, self.slave_pos, self.binlog_state, self.read_only = domain, slave_pos, binlog_state, read_only
+        self.domain, self.slave_pos, self.binlog_state, self.read_only, self.passes_on = domain, slave_pos, binlog_state, read_only, passes_on
         self.host, self.absent, self.break_at = host, absent, break_at
         self.channels = {name: "Yes" for name in channels}
         self.where, self.writes = f"root@{host or 'fake'}", []
@@ -28,7 +29,7 @@ class FakeServer:
         if "SCHEMATA" in sql:
             return [{"found": 1}] if args[0] in self.schemas else []
         return [{"domain": self.domain, "slave_pos": self.slave_pos, "current_pos": self.slave_pos, "binlog_state": self.binlog_state,
-                 "read_only": self.read_only}]
+                 "read_only": self.read_only, "passes_on": self.passes_on}]
 
     def slaves(self):
         return [{"Connection_name": name, "Slave_IO_Running": state, "Slave_SQL_Running": state} for name, state in self.channels.items()]
@@ -137,6 +138,60 @@ def test_unusable_dump_leaves_the_tables_alone(copy, says):
     with pytest.raises(CoreError, match=says):
         ensure(server, copy, force=True)
     assert server.schemas["opennebula"] == ALL and server.slave_pos == "0-1-20" and server.channels == {"zone0": "Yes"}
+
+
+class Moving(FakeServer):
+    """A master-zone server of layout guide that applies another one's writes: its position at each look, the last for ever."""
+
+    def __init__(self, *positions):
+        super().__init__(ALL, domain=1, read_only=0, host="10.90.1.11")
+        self.positions = list(positions)
+
+    def rows(self, sql, args=()):
+        found = super().rows(sql, args)
+        if "AS passes_on" in sql:
+            now = self.positions.pop(0) if len(self.positions) > 1 else self.positions[0]
+            found[0].update(slave_pos=now, passes_on=0)
+        return found
+
+
+def guide(server, *positions, **more):
+    return ensure(server, FakeCopy("1-1-50"), masters=[Moving(*positions)], domains=[1, 2], **more)
+
+
+def test_layout_guide_takes_the_other_servers_position_from_the_one_that_is_copied():
+    server = FakeServer(domain=10001, passes_on=0, channels=["zone100-slave"])
+    done = guide(server, "2-2-7,10-10-3").as_result()
+    assert server.slave_pos == "1-1-50,2-2-7" and done["position"] == "1-1-50,2-2-7", "only of the master zone's domains"
+    assert not any("gtid_binlog_state" in sql for sql in server.writes), "its binary log has its own writes only"
+    assert not guide(server, "2-2-7").changed
+
+
+def test_layout_guide_copies_from_a_writer_that_has_just_taken_over():
+    server = FakeServer(domain=10001, passes_on=0)
+    assert ensure(server, FakeCopy(""), masters=[Moving("2-2-7")], domains=[1, 2]).as_result()["position"] == "2-2-7"
+    with pytest.raises(CoreError, match="no GTID position"):
+        ensure(FakeServer(domain=10001, passes_on=0), FakeCopy(""), masters=[Moving("")], domains=[1, 2])
+
+
+def test_layout_guide_copies_again_until_the_position_is_exact():
+    server = FakeServer(domain=10001, passes_on=0)
+    guide(server, "", "2-2-7", "2-2-8", "2-2-9")      # the candidate's look, then before and after each dump
+    assert server.slave_pos == "1-1-50,2-2-9"
+    assert sum(sql.startswith("CREATE DATABASE") for sql in server.writes) == 2
+
+
+def test_layout_guide_refuses_two_writers_that_never_rest():
+    server = FakeServer(domain=10001, passes_on=0)
+    with pytest.raises(CoreError, match="went on applying the writes of another server"):
+        guide(server, *(f"2-2-{number}" for number in range(1, 20)))
+    assert server.slave_pos == "" and server.schemas["opennebula"] == set()
+
+
+def test_layout_guide_forgets_the_old_position_of_a_server_that_was_rebuilt():
+    server = FakeServer(ALL, domain=10001, passes_on=0, slave_pos="1-1-40,2-2-99,10002-10002-5")
+    guide(server, "", force=True)
+    assert server.slave_pos == "1-1-50,10002-10002-5"
 
 
 def test_node_of_the_master_zone_is_never_seeded():

@@ -213,11 +213,41 @@ def test_host_without_mariadb_predicts_everything_and_fails_for_real():
         ensure(params(pair()), bare)
 
 
+def test_broken_rule_is_refused_before_anything_is_touched(server):
+    server.settings = {"gtid_strict_mode": "OFF"}
+    with pytest.raises(CoreError, match="gtid_strict_mode is OFF, wanted ON: two parted histories"):
+        ensure(params(pair()), server)
+    assert server.writes == []
+    assert ensure(params(pair(), accept=["gtid_strict_mode"]), server).changed
+
+
+def test_running_source_goes_on_when_it_could_not_start_again(server):
+    ensure(params(pair()), server)
+    server.writes.clear()
+    server.settings = {"binlog_format": "MIXED"}
+    assert not ensure(params(pair()), server).changed, "what is right is not looked at"
+    with pytest.raises(CoreError, match="refusing to start source zone0-slave"):
+        ensure(params(pair(connect_retry_s=7)), server)
+    assert server.writes == [] and server.connections["zone0-slave"]["Slave_IO_Running"] == "Yes"
+
+
+def test_what_the_topology_derives_must_hold(server):
+    server.settings = {"gtid_domain_id": "0", "log_slave_updates": "OFF"}
+    with pytest.raises(CoreError, match="gtid_domain_id is 0, wanted 100"):
+        ensure(params(pair(), require={"gtid_domain_id": 100, "log_slave_updates": False}), server)
+    assert ensure(params(pair(), require={"gtid_domain_id": 0, "log_slave_updates": False}), server).changed
+
+
+def test_rule_that_does_not_exist_cannot_be_accepted(server):
+    with pytest.raises(CoreError, match="cannot accept strict: there is no such rule"):
+        ensure(params(pair(), accept=["strict"]), server)
+
+
 def test_server_that_ignores_writes_is_told_now(server):
     ensure(params(pair()), server)
     server.deaf = True
     with pytest.raises(NotConverged, match="zone0-slave"):
-        ensure(params(pair(delay_s=30)), server)
+        ensure(params(pair(connect_retry_s=30)), server)
 
 
 def test_mistakes_are_reported_together(server):
@@ -235,7 +265,7 @@ class Reader(fakes.FakeServer):
         return [{"slave_pos": "0-1-46", "binlog_pos": "0-1-46", "current_pos": "0-1-46", "binlog_state": "0-1-46"}]
 
     def variables(self, names=()):
-        return {"server_id": "1", "gtid_domain_id": "0", "read_only": "ON", "rpl_semi_sync_slave_enabled": "OFF"}
+        return dict(super().variables(names), server_id="1", gtid_domain_id="0")
 
     def status(self, like):
         return {"rpl_semi_sync_master_clients": "1"}

@@ -82,8 +82,8 @@ def test_missing_channel_is_no_health(gate):
 class FakeServer:
     """One server as the gate sees it."""
 
-    def __init__(self, slaves, read_only=1, position="0-1-5", wait_result=0):
-        self.slaves, self.read_only, self.position, self.wait_result = slaves, read_only, position, wait_result
+    def __init__(self, slaves, read_only=1, position="0-1-5", wait_result=0, **more):
+        self.slaves, self.read_only, self.position, self.wait_result, self.more = slaves, read_only, position, wait_result, more
 
     def close(self):
         pass
@@ -102,10 +102,10 @@ class FakeServer:
             self.answer = [{"result": self.wait_result}]
         elif "SLAVES STATUS" in statement:
             self.answer = self.slaves
+        elif "read_only" in statement:
+            self.answer = [dict({"read_only": self.read_only, "position": self.position, "applied": self.position, "domain": 0, "passes_on": 1}, **self.more)]
         elif "gtid_slave_pos" in statement:
             self.answer = [{"position": "0-1-3"}]
-        elif "read_only" in statement:
-            self.answer = [{"read_only": self.read_only, "position": self.position}]
         else:
             raise AssertionError(f"nobody expected: {statement}")
 
@@ -281,3 +281,19 @@ def test_ring_that_is_closed_around_this_node_is_not_broken(ring):
 def test_ring_must_have_caught_up_with_its_writer(ring):
     found = ring(FakeServer([row()], wait_result=-1), {2: FakeServer([row()], **WRITES), 3: FakeServer([row()])})
     assert len(found) == 1 and "not caught up with alpha2" in found[0]
+
+
+@pytest.mark.parametrize(("applied", "shut"), [("1-1-9,2-2-4", False), ("2-2-4", False), ("1-1-10,2-2-4", True)])
+def test_layout_guide_keeps_out_a_node_whose_crash_took_back_what_its_peer_has(gate, config, applied, shut):
+    here = FakeServer([row("zone0-slave")], position="1-1-9", applied="2-2-4", domain=1, passes_on=0)
+    world(gate, here, FakeServer([row("zone0-master")], read_only=0, position="2-2-4", applied=applied, domain=2, passes_on=0))
+    reasons = refused(gate, config)
+    assert bool(reasons) == shut
+    assert not shut or reasons == ["alpha2 has writes of alpha1 up to 1-10, alpha1 itself only up to 1-9: its crash took them back"]
+
+
+def test_layout_guide_does_not_try_a_channel_again_that_has_more_than_its_source(gate):
+    lost = dict(row("zone0-master1", io="No", io_errno=1236), Last_IO_Error="connecting slave requested GTID 1-1-9, which is not in the master's binlog")
+    assert not gate.starts_again(lost) and gate.starts_again(dict(lost, Connection_name="zone0"))
+    (problem,) = gate.judge_federation([lost], "beta1")
+    assert problem.final

@@ -69,6 +69,24 @@ def test_configuration(nodes, node, server_id, domain, ignore):
     assert filters == wanted
 
 
+def test_configuration_in_layout_guide(nodes):
+    """A domain for each server, nothing passed on, two filtered channels; all else as measured."""
+    zone = {f"opennebula_{name}_password": "x" for name in ("db", "replication", "oneadmin", "hacluster")}
+    facts = topology.derive({
+        f"{name}{number}": dict(zone, zone_name=name, zone_mode=mode, zone_vip=f"10.0.{third}.100/16", ansible_host=f"10.0.{third}.1{number}",
+                                fence={"agent": "fence_ilo_ssh", "ip": f"{third}{number}"}, opennebula_replication_layout="guide")
+        for name, mode, third in (("alpha", "master", 1), ("beta", "slave", 2)) for number in (1, 2)}).as_dict()
+    for node, domain in (("alpha1", "1"), ("alpha2", "2"), ("beta1", "10001"), ("beta2", "10002")):
+        found = settings(render("90-constellation.cnf.j2", facts, node))
+        filters = [(key, value) for key, value in found if "replicate-do-table" in key]
+        plain = dict(pair for pair in found if pair not in filters)
+        acknowledges = "1" if node.startswith("alpha") else "0"
+        assert {key: plain.get(key) for key in RULES} == dict(RULES, log_slave_updates="0", rpl_semi_sync_slave_enabled=acknowledges)
+        assert (plain["server-id"], plain["gtid_domain_id"], plain["gtid_ignore_duplicates"]) == (domain, domain, "0")
+        both = [(f"zone0-master{number}.replicate-do-table", f"opennebula.{table}") for number in (1, 2) for table in topology.FEDERATED_TABLES]
+        assert filters == (both if node.startswith("beta") else [])
+
+
 def test_gate_knows_its_peer_and_its_channel(nodes):
     assert dict(settings(render("rejoin-gate.conf.j2", nodes, "beta1"))) == {
         "name": "beta1", "socket": "/s", "wait_s": "25", "channels": "zone100-slave", "peers": "beta2=10.0.2.12:3306"}

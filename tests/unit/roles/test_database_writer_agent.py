@@ -39,7 +39,7 @@ fail() { printf '%s\n' -------------- "$sql" -------------- '' "$1" >&2; exit 1;
 if [ "$peer" = yes ]; then
     log "PEER position"
     [ "$peer_up" = 1 ] || fail "ERROR 2002 (HY000): Can't connect to server on '10.0.0.2' (115)"
-    echo "$peer_read_only $peer_gtid"; exit
+    echo "$peer_read_only $peer_domain $peer_gtid"; exit
 fi
 [ -z "$error" ] || fail "$error"
 case $sql in *KILL*PROCESSLIST*) echo 'KILL CONNECTION 41;'; echo 'KILL CONNECTION 42;'; exit ;; esac
@@ -51,6 +51,7 @@ while read -r statement; do
         'SHOW ALL SLAVES STATUS'*) cat slaves ;;
         *PROCESSLIST*) for address in $dump_to; do case $statement in *"\"$address\""*) echo "$address" ;; esac; done ;;
         'SELECT MASTER_GTID_WAIT'*) log "$statement"; echo "$gtid_wait" ;;
+        'SELECT @@global.rpl_semi_sync_slave_enabled'*) echo "$acknowledges" ;;
         'SELECT VARIABLE_VALUE'*) echo "$clients" ;;
         'START SLAVE'*|'STOP SLAVE'*) log "$statement" ;;
         'SET GLOBAL read_only = 1')
@@ -85,7 +86,7 @@ class Node:
         (place / "agent").write_text(text.replace("/run/constellation/parked", str(self.parked)))
         (place / "gate.cnf").write_text("[client]\n")
         self.state = {"error": "", "read_only": 1, "semisync": 0, "slaves": [slave()], "dump_to": "10.0.0.2", "clients": 1, "gtid_wait": 0, "stuck": 0,
-                      "peer_up": 1, "peer_read_only": 1, "peer_gtid": "0-2-9"}
+                      "acknowledges": 1, "peer_up": 1, "peer_read_only": 1, "peer_domain": "-", "peer_gtid": "0-2-9"}
 
     def _program(self, name, text):
         (self.place / name).write_text(text)
@@ -150,6 +151,11 @@ class TestMonitor:
         node.state.update(read_only=0)
         assert node.run("monitor", interval=0) == RUNNING and node.log == []
 
+    def test_leaves_semisync_off_where_this_zone_does_not_acknowledge(self, node):
+        node.state.update(read_only=0, acknowledges=0)
+        assert node.run("monitor") == RUNNING
+        assert not any("rpl_semi_sync" in line for line in node.log) and "stays off" not in node.said
+
     @pytest.mark.parametrize("absence", [
         {"dump_to": ""}, {"dump_to": "10.0.0.9"}, {"slaves": []}, {"slaves": [slave("zone0", "10.0.0.2")]}, {"peer_up": 0}])
     def test_leaves_semisync_off_without_the_peer(self, node, absence):
@@ -196,6 +202,14 @@ class TestChannelOfAnAbsentPeer:
         node.state.update(read_only=0, semisync=1, slaves=[slave(), slave("zone0", "10.0.9.9", **{"Slave_IO_Running": "No", **trouble})])
         assert node.run("monitor") == RUNNING
         assert node.log == (["STOP SLAVE 'zone0'", "START SLAVE 'zone0'"] if starts else [])
+
+    @pytest.mark.parametrize("peer_gtid, follows", [("2-2-7", True), ("2-2-6", False), ("", False)])
+    def test_layout_guide_counts_only_the_writes_of_a_peer_that_passes_nothing_on(self, node, peer_gtid, follows):
+        node.parked.mkdir()
+        (node.parked / "zone0-slave").touch()
+        node.state.update(read_only=0, semisync=1, slaves=[slave(Slave_IO_Running="No", Gtid_IO_Pos="1-1-90,2-2-7")], peer_gtid=peer_gtid, peer_domain="2")
+        assert node.run("monitor") == RUNNING
+        assert ("START SLAVE 'zone0-slave' IO_THREAD" in node.log) == follows and (node.parked / "zone0-slave").exists() != follows
 
     @pytest.mark.parametrize("peer_gtid, follows", [("0-1-6", False), ("0-2-7", True), ("0-1-9,100-5-3", True), ("", False), ("100-1-99", False)])
     def test_parked_channel_follows_again_when_the_peer_has_everything(self, node, peer_gtid, follows):

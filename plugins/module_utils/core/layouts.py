@@ -1,0 +1,74 @@
+# Copyright: (c) 2026, The constellation.opennebula team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The two layouts of the federation's replication: which GTID domains, settings and channels each has, where it cannot be, what it can lose.
+
+standby: one GTID domain for each zone, everything passed on (log_slave_updates), one channel a slave-zone node, pulled from the master zone's standby.
+guide: the channels of the reference guide, one from each front-end of the master zone. Made as right as it can be, that is: a GTID domain for each
+server, because there is no order between the two channels; nothing passed on, because what came by two roads would be applied twice; positions instead
+of files, because they survive a crash of the replica together with the rows; no acknowledgements by slave zones, because they would count for those of
+the master zone's standby. Measurements: field note "mariadb", sections 1 to 3.
+"""
+from __future__ import annotations
+
+STANDBY, GUIDE = "standby", "guide"
+LAYOUTS = (STANDBY, GUIDE)
+
+
+def problems(layout, zones):
+    """Return why the layout cannot be; zones: {name: (mode, hosts)}."""
+    if layout not in LAYOUTS:
+        return [f"opennebula_replication_layout is {layout!r}; use one of: {', '.join(LAYOUTS)}"]
+    if layout != GUIDE:
+        return []
+    found = []
+    if "master" not in [mode for mode, dummy in zones.values()]:
+        found.append("opennebula_replication_layout is guide, and there is no master zone; it says how slave zones follow one, and has no other use")
+    for name, (mode, hosts) in zones.items():
+        if len(hosts) > 2 and mode != "standalone":
+            found.append(
+                f"zone {name} has {len(hosts)} front-ends ({', '.join(hosts)}), and layout guide contradicts itself with more than two: a ring needs "
+                "log_slave_updates, with which each federated event comes once for each front-end of the master zone (error 1062, or 5 increments counted "
+                "as 10); without it the rows of one never reach the next but one. Use layout standby")
+    return found
+
+
+def domain(layout, mode, zone_id, server_id):
+    """Return the GTID domain in which a front-end writes."""
+    return server_id if layout == GUIDE and mode != "standalone" else zone_id
+
+
+def settings(layout, mode):
+    """Return the server variables that depend on the layout."""
+    alone = layout == GUIDE and mode != "standalone"
+    # Ignoring duplicates goes by sequence number only; with two channels it skipped rows that nobody had (field note).
+    # MariaDB has one switch for the acknowledgements of all channels. A slave zone's node that is on would also acknowledge to the master zone's writer, in
+    # place of its standby, and what only a slave zone has is lost when the writer dies.
+    return {"log_slave_updates": not alone, "gtid_ignore_duplicates": mode == "slave" and not alone, "semi_sync": not (alone and mode == "slave")}
+
+
+def channels(layout, master):
+    """Return (name, address) of the channels of a slave-zone node; master: the master zone, with id, vip, federation_vip and addresses by node."""
+    if layout == GUIDE:
+        return [(f"zone{master.id}-master{number}", master.addresses[node]) for number, node in enumerate(master.nodes, 1)]
+    return [(f"zone{master.id}", (master.federation_vip or master.vip).ip)]
+
+
+def warnings(layout, master, slaves):
+    """Return what an operator should know; master: the master zone or None, slaves: whether there are slave zones."""
+    if not slaves:
+        return []
+    if layout == GUIDE:
+        unused = [f"zone {master.name}: zone_federation_vip has no use in layout guide, slave zones pull from both front-ends themselves"]
+        return [GUIDE_LOSES] + (unused if master.federation_vip else [])
+    if not master.federation_vip:
+        return [f"zone {master.name} has no zone_federation_vip: slave zones pull the federated tables from its active front-end and can be ahead of the "
+                "next active one after a crash, which stops their replication (error 1236) until they are seeded again"]
+    return []
+
+
+GUIDE_LOSES = (
+    "layout guide can lose federated rows: nothing orders its two channels. What a front-end of the master zone had not sent when it died is missing in the "
+    "slave zones until it is back, for ever if it is lost, and coming late it overwrites what is newer, with every thread saying Yes; what it sent and lost in "
+    "its crash stays there as rows that nobody else has. After each failover of the master zone run verify.yml, and repair.yml for what differs. Layout "
+    "standby lost nothing in the same faults (tests/faults/README.md)")
