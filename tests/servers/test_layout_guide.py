@@ -48,7 +48,7 @@ def test_converges_is_verified_and_a_second_run_changes_nothing(run):
     layout.nodes["alpha2"].rows("UPDATE group_pool SET gid = gid + 1 WHERE oid = 11", "opennebula")
     assert green(run) == []
     for node in layout.nodes.values():
-        assert {row["oid"]: row["gid"] for row in node.rows("SELECT oid, gid FROM group_pool WHERE oid > 10", "opennebula")} == {11: 1, 12: 0}
+        assert {row["oid"]: row["gid"] for row in node.rows("SELECT oid, gid FROM group_pool WHERE oid IN (11, 12)", "opennebula")} == {11: 1, 12: 0}
         assert "alpha" in node.name or node.rows("SELECT COUNT(*) AS n FROM vm_pool", "opennebula")[0]["n"] == 0
 
 
@@ -80,7 +80,7 @@ def test_node_that_lost_its_own_write_is_named_kept_out_and_seeded_again(run):
     run.cluster.switch("alpha")
     # What crash recovery does to the last write of a killed writer: alpha2 has it, alpha1's binary log ends before it.
     domain, server, number = nodes["alpha1"].value("SELECT @@gtid_binlog_pos").split("-")
-    nodes["alpha1"].rows("SET STATEMENT sql_log_bin=0 FOR DELETE FROM group_pool WHERE oid = 4", "opennebula")
+    nodes["alpha1"].rows("SET STATEMENT sql_log_bin=0 FOR DELETE FROM group_pool ORDER BY oid LIMIT 1", "opennebula")
     late = f"{domain}-{server}-{int(number) + 1}"
     nodes["alpha2"].rows("STOP SLAVE 'zone0-master'")
     nodes["alpha2"].rows(f"SET GLOBAL gtid_slave_pos='{late}'")
