@@ -170,16 +170,17 @@ def writer(one):
     return dict(result, load=load())
 
 
-def under_load(rate=500, threads=20):
+def under_load(rate=500, threads=20, batch=1):
     with run.Run("standby", 1, 0, log=open(os.devnull, "w", encoding="utf-8")) as one:
         one.layout.begin(one.cluster)
-        done, took = seeding.seed_under_load(one.layout, rate, before_s=2, after_s=2, threads=threads)
+        done, took, meanwhile = seeding.seed_under_load(one.layout, rate, before_s=2, after_s=2, threads=threads, batch=batch)
         nodes = one.layout.nodes.values()
         servers.until(lambda: one.cluster.attend() or not any(done.missing(node) for node in nodes), 60)
         contents = [oracle.content(node.socket) for node in nodes]
         equal = all(len({found[table]["digest"] for found in contents}) == 1 for table in oracle.FEDERATED)
-        return {"asked writes/s": rate, "writers": threads, "writes/s": round(done.rate), "acked": len(done.acked), "errors": len(done.errors),
-                "seeding s": [round(one_took, 2) for one_took in took.values()], "longest write ms": round(done.longest_s * 1000),
+        return {"asked writes/s": rate, "writers": threads, "writes a statement": batch, "writes/s": round(done.rate), "while seeding": round(meanwhile),
+                "acked": len(done.acked), "errors": len(done.errors),
+                "seeding s": [round(one_took, 2) for one_took in took.values()], "longest statement ms": round(done.longest_s * 1000),
                 "missing on the worst node": max(len(done.missing(node)) for node in nodes), "equal": equal, "load": load()}
 
 
@@ -188,6 +189,7 @@ def main():
     parser.add_argument("--rows", type=int, nargs="+", default=[10, 100000])
     parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS)
     parser.add_argument("--threads", type=int, default=20, help="writers of the part under-load")
+    parser.add_argument("--batch", type=int, default=1, help="their transactions in one statement")
     arguments = parser.parse_args()
     servers.SIZES[0] = "--innodb-buffer-pool-size=512M"
     servers.SIZES.append("--max-connections=300")
@@ -211,7 +213,7 @@ def main():
             if rows == max(arguments.rows) and "seed" in arguments.only:
                 show("seed", seed(one))
     if "under-load" in arguments.only:
-        show("under-load", under_load(threads=arguments.threads))
+        show("under-load", under_load(threads=arguments.threads, batch=arguments.batch))
     out = ROOT / "build/benchmarks"
     out.mkdir(parents=True, exist_ok=True)
     (out / "mariadb.json").write_text(json.dumps(numbers, indent=1))

@@ -32,7 +32,7 @@ def test_slave_zone_is_seeded_under_500_writes_a_second():
     import seeding
     with run.Run("standby", 1, 0) as one:
         one.layout.begin(one.cluster)
-        load, took = seeding.seed_under_load(one.layout, 500)
+        load, took, dummy = seeding.seed_under_load(one.layout, 500)
         assert not load.errors and len(took) == 2 and len(load.acked) > 200
         nodes = dict(one.layout.nodes.items())
         deadline = time.monotonic() + 30

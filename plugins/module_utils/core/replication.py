@@ -408,6 +408,9 @@ CATALOGUE = (
     # 10.11.19: one semi-sync state for all connections; the end of one IO thread leaves the headers of the others unread.
     Remedy(1595, "IO", "could not queue event", "another connection of this server was stopped while semi-synchronous replication was on",
            "Stop and start this source; nothing is lost.", again=True, verb="restart"),
+    # "Missing magic number for semi-sync packet" in the error log: the other way round, one that begins anew asks all others for such headers.
+    Remedy(1593, "IO", "after_read_event", "another connection of this server began semi-synchronous replication anew",
+           "Stop and start this source; nothing is lost.", again=True, verb="restart"),
     Remedy(1593, "IO", "equal", "source and replica have the same server_id",
            "Give each server of the federation its own server_id and restart the one that is wrong.", verb="site"),
     Remedy(1593, "IO", "", "the source has no binary log or its settings do not fit", "Look at log_bin and server_id of the source.", verb="site"),
@@ -477,8 +480,9 @@ def other_connections(rows, stopped):
 
 
 def broken_by_neighbour(rows):
-    """Return the names of connections that stopped only because another one was (1595)."""
-    return [row["Connection_name"] for row in rows if row.get("Slave_IO_Running") == "No" and _number(row.get("Last_IO_Errno")) == 1595]
+    """Return the names of connections that stopped only because another one was stopped (1595) or started (1593)."""
+    return [row["Connection_name"] for row in rows if row.get("Slave_IO_Running") == "No" and (
+        _number(row.get("Last_IO_Errno")) == 1595 or _number(row.get("Last_IO_Errno")) == 1593 and "after_read_event" in row.get("Last_IO_Error", ""))]
 
 
 def explain(row, source, where=""):

@@ -44,6 +44,7 @@ def test_captured_rows_are_read_and_need_no_change():
     (1236, "IO", "the master has purged binary logs", "binlog_expire_logs_seconds", False),
     (1236, "IO", "Could not find first log file name in binary log index file", "Follow by GTID", False),
     (1595, "IO", "Relay log write failure: could not queue event from master", "nothing is lost", True),
+    (1593, "IO", "Fatal error: Failed to run 'after_read_event' hook", "nothing is lost", True),
     (1593, "IO", "master and slave have equal MariaDB server ids", "own server_id", False),
     (1597, "IO", "Master command COM_REGISTER_SLAVE failed: Access denied", "GRANT REPLICATION SLAVE", False),
     (1045, "IO", "Access denied", "database_access", False),

@@ -176,9 +176,10 @@ def test_hole_in_the_peers_log_is_healed_by_stop_and_start(server):
     assert [sql for sql, dummy in server.writes] == ["STOP SLAVE %s", "START SLAVE %s"], "START alone asks for the old position again"
 
 
-def test_neighbour_broken_by_a_stop_is_started_again(server):
+@pytest.mark.parametrize(("errno", "text"), [(1595, "could not queue event from master"), (1593, "Fatal error: Failed to run 'after_read_event' hook")])
+def test_neighbour_broken_by_a_stop_is_started_again(server, errno, text):
     ensure(params(pair() + federation()), server)
-    server.connections["zone0"].update(Slave_IO_Running="No", Last_IO_Errno=1595, Last_IO_Error="could not queue event from master")
+    server.connections["zone0"].update(Slave_IO_Running="No", Last_IO_Errno=errno, Last_IO_Error=text)
     ensure(params(pair()), server)
     assert server.slaves()[1]["Slave_IO_Running"] == "Yes"
 

@@ -197,7 +197,9 @@ class TestChannelOfAnAbsentPeer:
         assert node.log == ["PEER position", "STOP SLAVE 'zone100-slave' IO_THREAD", "STOP SLAVE 'zone0' IO_THREAD", "START SLAVE 'zone0' IO_THREAD"]
 
     @pytest.mark.parametrize("trouble, starts", [
-        ({"Last_IO_Errno": 1595}, True), ({"Last_IO_Errno": 1595, "Last_SQL_Errno": 1062}, False), ({"Last_IO_Errno": 1236}, False), ({}, False)])
+        ({"Last_IO_Errno": 1595}, True), ({"Last_IO_Errno": 1593, "Last_IO_Error": "Failed to run 'after_read_event' hook"}, True),
+        ({"Last_IO_Errno": 1593, "Last_IO_Error": "equal MariaDB server ids"}, False),
+        ({"Last_IO_Errno": 1595, "Last_SQL_Errno": 1062}, False), ({"Last_IO_Errno": 1236}, False), ({}, False)])
     def test_channel_that_a_neighbours_end_has_stopped_is_started_again(self, node, trouble, starts):
         node.state.update(read_only=0, semisync=1, slaves=[slave(), slave("zone0", "10.0.9.9", **{"Slave_IO_Running": "No", **trouble})])
         assert node.run("monitor") == RUNNING
