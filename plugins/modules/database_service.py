@@ -15,6 +15,7 @@ description:
   - Makes systemd read its unit files again where they changed.
   - Refuses to restart the server that is the zone's active writer. Move the zone to its other front-end first; that one has been restarted by then,
     so the two nodes of a zone are never down together.
+  - With O(restart=false) it does everything else and says who would be restarted, so that a playbook can do that one node of a zone at a time.
 options:
   unit:
     description: Name of the server's service.
@@ -35,6 +36,10 @@ options:
     type: list
     elements: str
     default: []
+  restart:
+    description: Whether a running server is restarted when its configuration is newer. It is started in any case.
+    type: bool
+    default: true
 extends_documentation_fragment:
   - constellation.opennebula.mariadb
 author:
@@ -59,6 +64,21 @@ changes:
       target: mariadb
       before: runs since before /etc/mysql/mariadb.conf.d/90-constellation.cnf was changed
       after: running as configured
+restart_needed:
+  description: Whether the server still runs with an older configuration.
+  returned: always
+  type: bool
+  sample: false
+writer:
+  description: Whether it does, and is its zone's active writer.
+  returned: always
+  type: bool
+  sample: false
+replicates:
+  description: Whether it does, and has replication sources.
+  returned: always
+  type: bool
+  sample: true
 """
 
 from ..module_utils import glue
@@ -66,11 +86,12 @@ from ..module_utils.adapters import mariadb, services
 from ..module_utils.core import unit_plan
 from ..module_utils.core.converge import converge
 from ..module_utils.core.errors import CoreError, NotThere
+from ..module_utils.core.plan import Plan
 
 
 def ensure(params, systemd, server, check_mode):
-    unit = params["unit"]
-    watched = [f"{name}.service" for name in (unit, *params["dependents"])]
+    unit, results = params["unit"], {"restart_needed": False, "writer": False, "replicates": False}
+    watched = [name if "." in name else f"{name}.service" for name in (unit, *params["dependents"])]
 
     def read():
         state = systemd.units([*watched, *params["sockets"], "pacemaker.service"])
@@ -79,23 +100,24 @@ def ensure(params, systemd, server, check_mode):
         return state, systemd.changed_at(params["config_files"]), systemd.monotonic()
 
     def plan(state):
-        return unit_plan.plan(unit, watched, params["sockets"], *state)
+        todo = unit_plan.plan(unit, watched, params["sockets"], *state)
+        later = any(change.step[0] == "restart" for change in todo)
+        results.update(restart_needed=later, writer=later and writes(), replicates=later and bool(server.slaves()))
+        return todo if params["restart"] else Plan(tuple(change for change in todo if change.step[0] != "restart"))
+
+    def writes():
+        return systemd.units(["pacemaker.service"])["pacemaker.service"]["ActiveState"] == "active" and server.variables(
+            ("read_only",)).get("read_only") == "OFF"
 
     def apply(todo):
         for step in (change.step for change in todo):
-            if step[0] == "restart":
-                refuse_if_writer()
+            if step[0] == "restart" and writes():
+                raise CoreError("refusing to restart MariaDB", server.where, "its configuration changed, and it is the zone's active writer",
+                                "Move the zone to its other front-end first (playbook switchover), then run again; or run site.yml with "
+                                "-e database_restart_active=switchover.")
             systemd.do(step)
 
-    def refuse_if_writer():
-        if systemd.units(["pacemaker.service"])["pacemaker.service"]["ActiveState"] != "active":
-            return
-        if server.variables(("read_only",)).get("read_only") == "OFF":
-            raise CoreError("refusing to restart MariaDB", server.where, "its configuration changed, and it is the zone's active writer",
-                            "Move the zone to its other front-end (pcs node standby here, wait until the other one serves, pcs node unstandby), "
-                            "then run again.")
-
-    return converge(read, plan, apply, check_mode)
+    return converge(read, plan, apply, check_mode, results)
 
 
 def main():
@@ -105,6 +127,7 @@ def main():
         sockets=dict(type="list", elements="str", default=["mariadb.socket", "mariadb-extra.socket"]),
         config_files=dict(type="list", elements="path", default=[]),
         dependents=dict(type="list", elements="str", default=[]),
+        restart=dict(type="bool", default=True),
     ))
     glue.run(module, lambda: ensure(module.params, services.Systemd(), mariadb.Server(module.params), module.check_mode))
 

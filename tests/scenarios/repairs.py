@@ -4,7 +4,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """On the converged lab: each fault of replication is made, named by verify.yml, mended by the very commands that are printed, and verified.
 
-    tests/scenarios/repairs.py [--check] [CASE ...]      without cases: all; "list" shows them; --check also compares with what check mode foretells
+    tests/scenarios/repairs.py [--check] [CASE ...]      without cases: all; "list" shows them, "mend" breaks nothing and mends what is broken;
+                                                         --check also compares with what check mode foretells
 
 The operator here reads nothing but the screen: he pastes the first command that repair.yml prints, if that is refused the next one, until it prints none.
 """
@@ -301,6 +302,9 @@ def main(names):
         print("\n".join(f"{name:<24} {function.__doc__}" for name, function in CASES.items()))
         return 0
     checks, foretell = stage.Checks(), "--check" in names
+    if names == ["mend"]:
+        print(mend(checks, "mend", False)[1])
+        return checks.end()
     for name in [name for name in names if name != "--check"] or CASES:
         run_case(checks, name, foretell)
     return checks.end()

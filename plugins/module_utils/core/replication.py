@@ -388,6 +388,9 @@ CATALOGUE = (
     Remedy(1146, "SQL", "", "a table that the source changes is missing here", "Seed it.", verb="reseed_table"),
     Remedy(1950, "SQL", "", "two servers wrote in one GTID domain, or a node was promoted before its relay log was drained",
            "The node that is not the active one is wrong: seed it again from the active one. Never switch gtid_strict_mode off.", verb="reseed_node"),
+    # "Since the master's binlog contains GTIDs with higher sequence numbers, it probably means that the slave has diverged"
+    Remedy(1236, "IO", "higher sequence numbers", "this node has events that its source never had, and the source has gone on without them: two histories",
+           "Seed it again; waiting does not help.", verb="reseed_node"),
     Remedy(1236, "IO", "not in the master's binlog", "this node is ahead of its source, or the source is merely behind",
            "If the source is behind, wait and start again; if it can never have this position (rebuilt, unsynced failover), seed again.",
            again=True, verb="restart"),

@@ -146,6 +146,8 @@ def test_every_verb_has_a_plan_and_none_skips():
     (row("zone0-slave", sql="No", sql_errno=1950), False, ("reseed_node", "", "")),
     (row("zone0-slave", sql="No", sql_errno=1950), True, ("demote", "", "")),
     (row(io="No", io_errno=1236, text="... the master has purged binary logs"), False, ("reseed_tables", "", "")),
+    (row(io="No", io_errno=1236, text="GTID 0-2-47, which is not in the master's binlog"), False, ("restart", "", "")),
+    (row(io="No", io_errno=1236, text="0-2-47, which is not in the master's binlog. Since ... higher sequence numbers"), False, ("reseed_tables", "", "")),
     (row(io="Connecting", io_errno=2003), False, ("", "", "")),
     (row(io="Connecting", io_errno=1045), False, ("site", "", "")),
     (row(io="No", io_errno=9999), False, ("", "", "")),

@@ -10,7 +10,7 @@ from ansible_collections.constellation.opennebula.plugins.module_utils.core.erro
 from ansible_collections.constellation.opennebula.plugins.modules import database_service
 
 FILE = "/etc/mysql/mariadb.conf.d/90-constellation.cnf"
-WANT = {"unit": "mariadb", "sockets": ["mariadb.socket"], "config_files": [FILE], "dependents": ["corosync"]}
+WANT = {"unit": "mariadb", "sockets": ["mariadb.socket"], "config_files": [FILE], "dependents": ["corosync"], "restart": True}
 
 
 class FakeSystemd:
@@ -57,6 +57,9 @@ class FakeServer:
 
     def variables(self, names):
         return {"read_only": self.read_only}
+
+    def slaves(self):
+        return [{"Connection_name": "zone0-slave"}]
 
 
 def test_check_mode_foresees_what_a_run_does_and_a_second_run_changes_nothing():
@@ -113,3 +116,22 @@ def test_times_of_files_are_on_the_clock_of_systemd(tmp_path):
     (tmp_path / "a").write_text("x")
     found = systemd.changed_at([str(tmp_path / "a"), str(tmp_path / "none")])
     assert before - 0.1 <= found[str(tmp_path / "a")] <= systemd.monotonic() + 0.1 and found[str(tmp_path / "none")] is None
+
+
+@pytest.mark.parametrize("check", [True, False])
+def test_restart_that_is_left_for_later_is_told_and_everything_else_is_done(check):
+    systemd = FakeSystemd(pacemaker="active")
+    outcome = database_service.ensure(dict(WANT, restart=False), systemd, FakeServer("OFF"), check)
+    assert outcome.as_result()["restart_needed"] and outcome.as_result()["writer"] and outcome.as_result()["replicates"]
+    assert systemd.steps == ([] if check else [("daemon-reload",), ("mask", "mariadb.socket")])
+    again = database_service.ensure(dict(WANT, restart=False), systemd, FakeServer("ON"), False)
+    assert not again.changed or check
+    assert again.as_result()["restart_needed"] and not again.as_result()["writer"]
+    done = database_service.ensure(WANT, systemd, FakeServer("ON"), False)
+    assert done.changed and done.as_result()["restart_needed"] is False
+
+
+def test_unit_that_is_no_service_is_watched_by_its_own_name():
+    systemd = FakeSystemd()
+    systemd._unit("heal.timer", True, NeedDaemonReload="yes")
+    assert "heal.timer" in database_service.ensure(dict(WANT, dependents=["heal.timer"]), systemd, FakeServer(), True).plan.as_list()[0]["target"]

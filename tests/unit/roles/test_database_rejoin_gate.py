@@ -74,6 +74,12 @@ def test_peer_that_asked_too_early_will_ask_again(gate):
     assert [item.final for item in gate.judge_pair([early], "alpha2")] == [False]
 
 
+def test_peer_whose_history_has_parted_will_not_be_helped_by_asking_again(gate):
+    parted = dict(row(io="No", io_errno=1236), Last_IO_Error="start from GTID 0-2-47, which is not in the master's binlog. Since the master's binlog contains "
+                  "GTIDs with higher sequence numbers, it probably means that the slave has diverged")
+    assert [item.final for item in gate.judge_pair([parted], "alpha2")] == [True] and not gate.healable([parted], True)
+
+
 def test_missing_channel_is_no_health(gate):
     assert "zone0-slave does not exist" in gate.judge_pair([], "alpha1", ["zone0-slave"])[0].why
     assert "from its peer does not exist" in gate.judge_pair([row("zone0")], "alpha2")[0].why
@@ -297,3 +303,75 @@ def test_layout_guide_does_not_try_a_channel_again_that_has_more_than_its_source
     assert not gate.starts_again(lost) and gate.starts_again(dict(lost, Connection_name="zone0"))
     (problem,) = gate.judge_federation([lost], "beta1")
     assert problem.final
+
+
+HOLE = dict(row(io="No", io_errno=1236), Last_IO_Error="The binlog on the master is missing the GTID 0-1-46 requested by the slave")
+NEIGHBOUR = dict(row("zone0", io="No", io_errno=1595), Last_IO_Error="Relay log write failure: could not queue event from master")
+
+
+class Healing(FakeServer):
+    """Channels that start; each start of one stops the other with 1595 as often as told."""
+
+    def __init__(self, slaves, disturbs=0, **more):
+        super().__init__(slaves, **more)
+        self.wrote, self.disturbs = [], disturbs
+
+    def execute(self, statement, values=()):
+        if not statement.startswith(("STOP", "START")):
+            super().execute(statement, values)
+            return
+        self.wrote.append((statement.split()[0], values[0]))
+        self.answer = []
+        if statement.startswith("START"):
+            self.slaves = [row(values[0]) if one["Connection_name"] == values[0] else one for one in self.slaves]
+            if self.disturbs and values[0] == "zone0-slave":
+                self.disturbs -= 1
+                self.slaves = [NEIGHBOUR if one["Connection_name"] == "zone0" else one for one in self.slaves]
+
+
+@pytest.mark.parametrize("slaves, read_only, healed", [
+    ([HOLE, row("zone0")], 1, ["zone0-slave"]),
+    ([row(), NEIGHBOUR], 1, ["zone0"]),
+    ([HOLE, NEIGHBOUR], 1, ["zone0", "zone0-slave"]),
+    ([HOLE, NEIGHBOUR], 0, ["zone0"]),                                             # the writer's own channel is the agent's business
+    ([dict(HOLE, Slave_SQL_Running="No")], 1, []),                                 # somebody stopped it
+    ([dict(HOLE, Last_SQL_Errno=1062, Slave_SQL_Running="No")], 1, []),
+    ([row(io="No")], 1, []),
+    ([row(io="No", io_errno=1236)], 1, []),                                        # purged, diverged: no start mends that
+    ([row(io="Connecting", io_errno=2003), row("zone0")], 1, []),
+])
+def test_healer_starts_what_only_needs_that_and_nothing_else(gate, config, slaves, read_only, healed):
+    server = Healing(slaves, read_only=read_only)
+    world(gate, server)
+    assert sorted(gate.heal(config, pause=lambda seconds: None)) == healed
+    assert sorted({name for verb, name in server.wrote if verb == "START"}) == healed == sorted({name for verb, name in server.wrote if verb == "STOP"})
+
+
+def test_healer_looks_again_for_a_neighbour_that_it_stopped_and_gives_up_in_the_end(gate, config):
+    server = Healing([HOLE, row("zone0")], disturbs=1)
+    world(gate, server)
+    assert gate.heal(config, pause=lambda seconds: None).keys() == {"zone0-slave", "zone0"} and all(one["Slave_IO_Running"] == "Yes" for one in server.slaves)
+    stubborn = type("Stubborn", (Healing,), {"execute": lambda self, statement, values=(): (self.wrote.append(statement), setattr(self, "answer", []))
+                                             if statement.startswith(("STOP", "START")) else FakeServer.execute(self, statement, values)})([HOLE])
+    world(gate, stubborn)
+    gate.heal(config, pause=lambda seconds: None)
+    assert len(stubborn.wrote) == 2 * gate.HEAL_ROUNDS
+
+
+def test_healer_leaves_a_channel_that_the_agent_has_parked(gate, config, tmp_path):
+    gate.PARKED = tmp_path
+    (tmp_path / "zone0-slave").touch()
+    server = Healing([HOLE, NEIGHBOUR])
+    world(gate, server)
+    assert list(gate.heal(config, pause=lambda seconds: None)) == ["zone0"]
+
+
+def test_healer_without_a_server_or_a_configuration_is_silent_and_one_that_healed_says_so(gate, config, tmp_path, capsys):
+    files = ["--config", str(tmp_path / "gate.conf"), "--credentials", str(tmp_path / "gate.cnf")]
+    gate.HEAL_PAUSE_S = 0
+    world(gate, None)
+    assert gate.main(["heal", *files]) == 0 and gate.main(["heal", "--config", str(tmp_path / "none")]) == 0
+    assert capsys.readouterr().out == ""
+    world(gate, Healing([HOLE]))
+    assert gate.main(["heal", *files]) == 0
+    assert capsys.readouterr().out.startswith("<4>heal: channel zone0-slave stopped with 1236: The binlog")

@@ -191,11 +191,21 @@ POSITIONS = [
 def test_replication_starts_where_crash_recovery_left_the_binary_log(shell, server, domain, slave, binlog, position):
     (shell.place / "answer").write_text(f"{server}\t{domain}\ts{slave}\tb{binlog}\n")
     shell.program("mariadb", f'case "$*" in *server_id*) cat {shell.place}/answer ;;'
-                  ' *SHOW*) echo "  Connection_name: zone0-slave"; echo "  Connection_name: zone0" ;; esac')
+                  ' *SHOW*) echo "  Connection_name: zone0-slave"; echo "  Replicate_Do_Table: "; echo "  Connection_name: zone0";'
+                  ' echo "  Replicate_Do_Table: opennebula.acl" ;; esac')
     code, log = shell.run("start-replication")
     assert code == 0
     changed = re.findall(r"--execute=((?:SET|START) .*)", log)
     assert changed == ([f"SET GLOBAL gtid_slave_pos = '{position}'"] if position is not None else []) + ["START SLAVE 'zone0-slave'", "START SLAVE 'zone0'"]
+
+
+@pytest.mark.parametrize("channel, started", [("zone0", False), ("zone0-master2", False), ("zone0-master", True), ("zone100-slave", True), ("backup", True)])
+def test_federation_channel_that_has_lost_its_filter_is_not_started(shell, channel, started):
+    (shell.place / "answer").write_text("3\t100\ts0-1-5\tb100-3-5\n")
+    shell.program("mariadb", f'case "$*" in *server_id*) cat {shell.place}/answer ;;'
+                  f' *SHOW*) echo "  Connection_name: {channel}"; echo "  Replicate_Do_Table: "; echo "  Connection_name: zone100-master" ;; esac')
+    code, log = shell.run("start-replication")
+    assert code == 0 and (f"START SLAVE '{channel}'" in log) == started and "START SLAVE 'zone100-master'" in log
 
 
 def test_replication_stays_off_when_the_position_cannot_be_mended(shell):
