@@ -4,7 +4,7 @@
 # It ends in the same state on the same lab, but for the rejoin gate and the fencing alert, and assumes that every command works: no reading
 # first, no second run, no checks on the way, passwords in plain sight. For a laboratory only.
 #
-#     LAB_NET=10.90 LAB_KEY=molecule/lab/.state/constellation/id_ed25519 FENCE_PASSWORD=… SSH=ssh tests/benchmarks/reference.sh
+#     LAB_NET=10.90 LAB_KEY=molecule/lab/.state/constellation/id_ed25519 FENCE_PASSWORD=… SSH=ssh tests/benchmarks/reference.sh [cluster beta1]
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -175,6 +175,12 @@ $(if [ "$octet" = 1 ]; then
 crm_resource --wait --timeout=120
 COMMANDS
 }
+
+if [ "${1:-}" = cluster ]; then                          # the cluster part alone, of the zone of this node (cluster.py)
+  for node in "$2" "${PEER[$2]}"; do prepare_cluster | on "$node"; done
+  build_cluster "$2" | on "$2"
+  exit
+fi
 
 step "packages"
 everywhere install_packages
