@@ -42,7 +42,7 @@ def summary(topology):
         for name in zone["nodes"]:
             node = topology["nodes"][name]
             sources = ", ".join(f"{source['name']} from {source['host']}" for source in node["pair_sources"] + node["federation_sources"])
-            fence = node["fence"]["device"] + " (" + node["fence"]["agent"] + ")" if node["fence"] else "none"
+            fence = ", ".join(node["fence"]["devices"]) + " (" + node["fence"]["agent"] + ")" if node["fence"] else "none"
             lines.append(f"  {name} {node['address']}: server id {node['server_id']}, GTID domain {node['gtid_domain_id']}, pulls {sources}, fenced by {fence}")
     return lines + [f"warning: {warning}" for warning in topology["warnings"]]
 

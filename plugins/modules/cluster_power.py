@@ -69,9 +69,10 @@ def ensure(params, cluster, clock, check_mode):
     node, results = params["name"], {}
 
     def read():
-        found = fencing.devices(cib.objects(cib.parse(cluster.cib())), node)
-        return fencing.power(node, [(name, *cluster.fence_status(values["agent"], agents.status_request(values["options"], node)))
-                                    for name, values in found])
+        objects = cib.objects(cib.parse(cluster.cib()))
+        answers = [(name, *cluster.fence_status(values["agent"], agents.status_request(values["options"], node)))
+                   for name, values in fencing.devices(objects, node)]
+        return fencing.power(node, answers, fencing.levels(objects, node))
 
     def apply(dummy_todo):
         start = clock.now()

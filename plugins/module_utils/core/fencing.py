@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, The constellation.opennebula team
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whether a node has power, as its fence devices answer, and what is left to do so that it has, or has not.
+"""The fence devices of a node: their names, whether it has power, as they answer, and what is left to do so that it has, or has not.
 
 A fence agent's ``status`` ends with 0 for on and 2 for off (FenceAgentAPI.md of fence-agents 4.12); anything else is no answer.
 """
@@ -10,6 +10,23 @@ from __future__ import annotations
 from . import agents
 from .errors import CoreError
 from .plan import Change, Plan
+
+LEVELS = 3                                               # ways to fence one node that an inventory may name
+
+
+def declared(fence):
+    """Return a host's fence variable as the list of its devices, in the order in which they are tried."""
+    return [fence] if isinstance(fence, dict) else list(fence or [])
+
+
+def device_id(node, level=1):
+    """Return the name of a node's fence device.
+
+    >>> device_id("fe1"), device_id("fe1", 2)
+    ('fence_fe1', 'fence_fe1_level2')
+    """
+    return f"fence_{node}" + (f"_level{level}" if level > 1 else "")
+
 
 POWER = {0: "on", 2: "off"}
 
@@ -23,10 +40,24 @@ def devices(objects, node):
     return found
 
 
-def power(node, answers):
-    """Return "on" or "off" from [(device, exit code of status, what it said)]; raise when the devices do not agree on an answer."""
-    states = {POWER.get(code) for unused, code, unused_text in answers}
-    if len(states) != 1 or None in states:
+def levels(objects, node):
+    """Return [[device, …], …] of the fence levels that are declared for a node by name."""
+    return [values["devices"].split(",") for (kind, unused), values in objects.items() if kind == "fence level" and values.get("target") == node]
+
+
+def power(node, answers, topology=()):
+    """Return "on" or "off" from [(device, exit code of status, what it said)]; raise when that is not certain.
+
+    topology: the node's fence levels. All devices of one level off means off, though those of another level (an outlet behind a management
+    board) still give power. Without levels all devices must say the same.
+    """
+    state = {device: POWER.get(code) for device, code, unused_text in answers}
+    states = set(state.values())
+    if topology and any(all(state.get(device) == "off" for device in level) for level in topology):
+        return "off"
+    if topology and all(any(state.get(device) == "on" for device in level) for level in topology):
+        return "on"
+    if topology or len(states) != 1 or None in states:
         said = "; ".join(f"{device}: {POWER.get(code) or f'no answer ({code}) {text}'.strip()}" for device, code, text in answers)
         raise CoreError(f"the power of node {node} is unknown", why=said, hint="Check address, account and password of the device. Nothing was switched.")
     return states.pop()

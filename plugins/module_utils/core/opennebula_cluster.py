@@ -14,6 +14,7 @@ failure-timeout on devices    one restart of a BMC would otherwise leave the zon
 """
 from __future__ import annotations
 
+from . import fencing
 from .cib_values import is_secret
 
 VIP, WRITER, GROUP, FEDERATION_VIP, ALERT = "zone_vip", "database_writer", "opennebula_zone", "federation_vip", "semisync_release"
@@ -41,7 +42,8 @@ DEFAULTS = {
 def describe(zone, fences, settings=None):
     """Return {"description": …, "secrets": {fence device: {option: value}}} of a zone's cluster.
 
-    zone: the topology's zone; fences: {node: its fence variable or None}; settings: what differs from DEFAULTS.
+    zone: the topology's zone; fences: {node: its fence variable, one device or a list of them in the order in which they are tried, or None};
+    settings: what differs from DEFAULTS.
     """
     given = {name: value for name, value in (settings or {}).items() if value is not None}
     third_vote = len(zone["nodes"]) > 2 or (zone.get("quorum_device") or {}).get("state") == "present"
@@ -49,13 +51,15 @@ def describe(zone, fences, settings=None):
     settings = dict(defaults, **given)
     for name in ("properties", "resource_defaults", "fence_options"):
         settings[name] = dict(defaults[name], **settings[name])
-    fences = {node: fences.get(node) for node in zone["nodes"] if fences.get(node)}
+    fences = {node: fencing.declared(fences.get(node)) for node in zone["nodes"] if fences.get(node)}
     absent = set()
     description = {
         "properties": dict({"stonith-enabled": "true" if fences or not zone["laboratory"] else "false"}, **settings["properties"]),
         "resource_defaults": settings["resource_defaults"],
-        "fence_devices": [_device(node, options, settings) for node, options in fences.items()],
-        "locations": [_never_on_own_node(node) for node in fences if len(zone["nodes"]) > 1],
+        "fence_devices": [_device(node, level, options, settings) for node, level, options in _levels(fences)],
+        "fence_levels": [{"id": _level_id(node, level), "target": node, "level": level, "devices": [fencing.device_id(node, level)]}
+                         for node, level, dummy in _levels(fences) if len(fences[node]) > 1],
+        "locations": [_never_on_own_node(node, level) for node, level, dummy in _levels(fences) if len(zone["nodes"]) > 1],
         "resources": [], "groups": [], "colocations": [], "orders": [], "alerts": [],
     }
     _main_group(description, zone, settings)
@@ -66,23 +70,30 @@ def describe(zone, fences, settings=None):
     else:
         absent.add(ALERT)
     for node in zone["nodes"] + [node for node in settings["removed_nodes"] if node not in zone["nodes"]]:
-        if node not in fences:
-            absent |= {device_id(node), f"{device_id(node)}-never-on-{node}"}
+        for level in range(1, fencing.LEVELS + 1):
+            if level > len(fences.get(node, ())):
+                absent |= {fencing.device_id(node, level), _never_on_own_node(node, level)["id"]}
+            if level > len(fences.get(node, ())) or len(fences[node]) == 1:
+                absent.add(_level_id(node, level))
     description["absent"] = sorted(absent)
     return {"description": description, "secrets": secrets(fences)}
 
 
-def device_id(node):
-    return f"fence_{node}"
+def _levels(fences):
+    return [(node, level, options) for node, devices in fences.items() for level, options in enumerate(devices, 1)]
+
+
+def _level_id(node, level):
+    return f"fence_{node}-level-{level}"
 
 
 def secrets(fences):
     """Return {device: {option: value}} of the options that must not be shown."""
-    found = {device_id(node): {name: value for name, value in options.items() if is_secret(name)} for node, options in fences.items() if options}
+    found = {fencing.device_id(node, level): {name: value for name, value in options.items() if is_secret(name)} for node, level, options in _levels(fences)}
     return {device: options for device, options in found.items() if options}
 
 
-def _device(node, fence, settings):
+def _device(node, level, fence, settings):
     options = dict({"pcmk_host_list": node}, **settings["fence_options"])
     if fence["agent"] not in NO_POWER_WAIT:
         options["power_wait"] = 1
@@ -93,12 +104,13 @@ def _device(node, fence, settings):
     if fence.get("action"):                              # for the agent itself it would turn every request, monitors included, into this one
         options["pcmk_reboot_action"] = fence["action"]
     options.update({name: value for name, value in fence.items() if name not in NOT_OPTIONS and not is_secret(name)})
-    return {"id": device_id(node), "agent": fence["agent"], "options": options, "meta": {"failure-timeout": "60s"},
+    return {"id": fencing.device_id(node, level), "agent": fence["agent"], "options": options, "meta": {"failure-timeout": "60s"},
             "operations": [{"name": "monitor", "interval": "60s", "timeout": "60s"}]}
 
 
-def _never_on_own_node(node):
-    return {"id": f"{device_id(node)}-never-on-{node}", "resource": device_id(node), "node": node, "score": "-INFINITY"}
+def _never_on_own_node(node, level=1):
+    device = fencing.device_id(node, level)
+    return {"id": f"{device}-never-on-{node}", "resource": device, "node": node, "score": "-INFINITY"}
 
 
 def _main_group(description, zone, settings):

@@ -17,7 +17,7 @@ import itertools
 import json
 from dataclasses import asdict, dataclass
 
-from . import layouts, quorum_device
+from . import fencing, layouts, quorum_device
 from .errors import Problems
 from .versions import federation_transport
 
@@ -89,7 +89,7 @@ class Node:
     pair_sources: tuple
     federation_sources: tuple
     replication_clients: tuple
-    fence: object  # {device, agent, delay_s} or None in a laboratory without fencing
+    fence: object  # {device, devices, agent, delay_s} of the first device and the names of all, or None in a laboratory without fencing
 
 
 @dataclass(frozen=True)
@@ -179,13 +179,14 @@ def _node(variables, host, index, layout, zone, master, server_id, federation_cl
     pair = [_pair_source(zone, index)]
     federation = [{"name": channel, "host": address, "port": MARIADB_PORT, "do_tables": [f"opennebula.{table}" for table in FEDERATED_TABLES]}
                   for channel, address in (layouts.channels(layout, master) if slave else ())]
-    fence = variables.get("fence")
+    fence = fencing.declared(variables.get("fence"))
     return Node(
         name=host, zone=zone.name, address=zone.addresses[host], server_id=server_id,
         gtid_domain_id=layouts.domain(layout, zone.mode, zone.id, server_id), peers=tuple(peers), federation_slave=slave,
         **layouts.settings(layout, zone.mode), pair_sources=tuple(pair), federation_sources=tuple(federation),
         replication_clients=tuple([peer["address"] for peer in peers] + federation_clients),
-        fence={"device": f"fence_{host}", "agent": fence["agent"], "delay_s": int(fence.get("delay_s", 0))} if fence else None)
+        fence={"device": fencing.device_id(host), "devices": [fencing.device_id(host, level) for level in range(1, len(fence) + 1)],
+               "agent": fence[0]["agent"], "delay_s": int(fence[0].get("delay_s", 0))} if fence else None)
 
 
 def _pair_source(zone, index):
@@ -362,22 +363,27 @@ def _check_zone(inventory, zone, hosts, addresses, problems):
 def _check_fencing(inventory, zone, hosts, problems):
     devices = {host: inventory[host].get("fence") for host in hosts}
     for host, device in devices.items():
-        if device is None:
+        if device is None or device == []:
             if not zone["laboratory"]:
                 problems.append(f"{host}: no fencing: without it a partition runs both front-ends. Set fence: {{agent: fence_…, …}} "
                                 "(or, where no data matters, zone_laboratory: true)")
-        elif not isinstance(device, dict) or not device.get("agent"):
-            problems.append(f"{host}: fence must be a mapping with at least agent, as in fence: {{agent: fence_ilo_ssh, ip: …, username: …, password: …}}")
-    usable = {host: device for host, device in devices.items() if isinstance(device, dict) and device.get("agent")}
+        elif not isinstance(device, (dict, list)) or not all(isinstance(one, dict) and one.get("agent") for one in fencing.declared(device)):
+            problems.append(f"{host}: fence must be a mapping with at least agent, as in fence: {{agent: fence_ilo_ssh, ip: …, username: …, password: …}}, "
+                            "or a list of such mappings, tried in this order")
+        elif len(fencing.declared(device)) > fencing.LEVELS:
+            problems.append(f"{host}: fence has {len(device)} devices; at most {fencing.LEVELS} are tried one after the other")
+    every = {host: [one for one in fencing.declared(device) if isinstance(one, dict) and one.get("agent")] for host, device in devices.items()
+             if isinstance(device, (dict, list))}
+    usable = {host: found[0] for host, found in every.items() if found}
     for first, second in itertools.combinations(usable, 2):
         for option in DELAYS if len(hosts) == 2 else ():      # of three and more the majority fences, the others have no quorum to
             if option in usable[first] and usable[first].get(option) == usable[second].get(option):
                 problems.append(f"zone {zone['name']}: {first} and {second} have equal fence delays "
                                 f"({option}: {usable[first][option]}): in a partition they kill "
                                 "each other. Leave both out (the front-end that runs OpenNebula is then favoured) or make them different")
-        target = [(device.get("agent"), device.get("ip"), device.get("port"), device.get("plug")) for device in (usable[first], usable[second])]
-        if target[0] == target[1] and target[0][1]:
-            problems.append(f"zone {zone['name']}: {first} and {second} have the same fence device {target[0][1]}: fencing one would hit the other")
+        target = [{(one.get("agent"), one.get("ip"), one.get("port"), one.get("plug")) for one in every[host] if one.get("ip")} for host in (first, second)]
+        for same in sorted(target[0] & target[1], key=str):
+            problems.append(f"zone {zone['name']}: {first} and {second} have the same fence device {same[1]}: fencing one would hit the other")
 
 
 def _check_addresses(zones, addresses, problems):

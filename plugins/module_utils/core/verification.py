@@ -107,7 +107,7 @@ def _cluster(topology, zone, seen):
     failed = [f"{action['resource']} {action['task']} on {action['node']}: {action['reason'] or action['code']}" for action in view["failed_actions"]]
     yield check("cluster", name, "no action failed", not failed, "; ".join(failed), "Mend the cause, then 'pcs resource cleanup' on a front-end.")
     active = {resource["id"] for resource in view["resources"] if resource["active"] and not resource["failed"]}
-    devices = [topology["nodes"][node]["fence"]["device"] for node in zone["nodes"] if topology["nodes"][node]["fence"]]
+    devices = [device for node in zone["nodes"] for device in (topology["nodes"][node]["fence"] or {}).get("devices", ())]
     off = [device for device in devices if device not in active]
     yield check("cluster", name, "every fence device is watched", not off, f"not running: {', '.join(off)}",
                 "Nobody can take over while fencing does not work: test the agent by hand, then 'pcs stonith cleanup'.")

@@ -7,7 +7,7 @@ from __future__ import annotations
 import pathlib
 
 import pytest
-from ansible_collections.constellation.opennebula.plugins.module_utils.core import agents, cib, cluster_members, cluster_status, opennebula_cluster
+from ansible_collections.constellation.opennebula.plugins.module_utils.core import agents, cib, cluster_members, cluster_status, fencing, opennebula_cluster
 from ansible_collections.constellation.opennebula.plugins.module_utils.core.errors import CoreError
 
 FIXTURES = pathlib.Path(__file__).resolve().parents[1] / "fixtures/cluster"
@@ -100,6 +100,35 @@ def test_laboratory_without_fencing_says_so_and_no_other_zone_can():
     assert described(fences={}, laboratory=True)["properties"]["stonith-enabled"] == "false"
     assert described(fences={})["properties"]["stonith-enabled"] == "true"
     assert "fence_alpha1" in described(fences={}, laboratory=True)["absent"]
+
+
+def test_several_devices_of_a_front_end_become_levels_and_go_again():
+    outlet = {"agent": "fence_apc", "ip": "192.0.2.50", "plug": 4, "passwd": CANARY}
+    found = opennebula_cluster.describe(zone(), dict(FENCES, alpha1=[FENCES["alpha1"], outlet]))
+    wanted, description = cib.declared(found["description"], found["secrets"]), found["description"]
+    assert set(named(description, "fence_devices")) == {"fence_alpha1", "fence_alpha1_level2", "fence_alpha2"}
+    assert description["fence_levels"] == [{"id": f"fence_alpha1-level-{level}", "target": "alpha1", "level": level, "devices": [device]}
+                                           for level, device in ((1, "fence_alpha1"), (2, "fence_alpha1_level2"))]
+    assert named(description, "locations")["fence_alpha1_level2-never-on-alpha1"]["node"] == "alpha1"
+    assert found["secrets"]["fence_alpha1_level2"] == {"passwd": CANARY}
+    root = cib.parse(cib.render(cib.parse(cib.EMPTY), cib.plan(cib.parse(cib.EMPTY), wanted, description["absent"])))
+    one = opennebula_cluster.describe(zone(), FENCES)
+    todo = cib.plan(root, cib.declared(one["description"], one["secrets"]), one["description"]["absent"])
+    assert {(change.target, change.after) for change in todo} == {
+        (name, None) for name in ("fence_alpha1_level2", "fence_alpha1_level2-never-on-alpha1", "fence_alpha1-level-1", "fence_alpha1-level-2")}
+
+
+@pytest.mark.parametrize("codes, levels, expected", [
+    ((0, 0), [["a"], ["b"]], "on"), ((2, 0), [["a"], ["b"]], "off"), ((1, 2), [["a"], ["b"]], "off"), ((1, 0), [["a"], ["b"]], None),
+    ((2, 0), [["a", "b"]], "on"), ((2, 2), [["a", "b"]], "off"), ((2, 1), [["a", "b"]], None), ((2, 0), [], None), ((0, 0), [], "on"),
+])
+def test_power_of_a_node_with_several_devices(codes, levels, expected):
+    answers = [("a", codes[0], ""), ("b", codes[1], "")]
+    if expected:
+        assert fencing.power("n", answers, levels) == expected
+    else:
+        with pytest.raises(CoreError, match="the power of node n is unknown"):
+            fencing.power("n", answers, levels)
 
 
 def test_delay_interface_and_own_options_win():

@@ -123,6 +123,10 @@ REFUSED = {
     "fence without agent": (changed("alpha1", fence={"ip": "10.91.1.111"}), "alpha1: fence must be a mapping with at least agent"),
     "equal fence delays": (changed("alpha1", fence=dict(FENCE, delay_s=5)) | {"alpha2": dict(inventory()["alpha2"], fence=dict(FENCE, ip="x", delay_s=5))},
                            "alpha1 and alpha2 have equal fence delays (delay_s: 5)"),
+    "fence list without agent": (changed("alpha1", fence=[FENCE, "fence_apc"]), "alpha1: fence must be a mapping with at least agent"),
+    "too many fence devices": (changed("alpha1", fence=[FENCE] * 4), "alpha1: fence has 4 devices; at most 3 are tried"),
+    "same second fence device": (changed("alpha1", fence=[dict(FENCE, ip="q"), FENCE]) | {"alpha2": dict(inventory()["alpha2"], fence=[
+        dict(FENCE, ip="p"), FENCE])}, "have the same fence device 10.91.1.111"),
     "same fence device": (changed("alpha2", fence=FENCE), "have the same fence device 10.91.1.111"),
     "address is a name": (changed("beta1", ansible_host="beta1.example.org"), "beta1: node_address is 'beta1.example.org'"),
     "same address": (changed("beta1", ansible_host="10.90.2.12"), "address 10.90.2.12 is given to beta1 and beta2"),
