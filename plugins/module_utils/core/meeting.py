@@ -25,7 +25,7 @@ from .errors import CoreError
 COORDINATES = "SHOW STATUS LIKE 'binlog_snapshot_%'"
 APPLIED = "SELECT MAX(seq_no) AS n FROM mysql.gtid_slave_pos WHERE domain_id = %s"
 EVENTS = "SHOW BINLOG EVENTS IN %s FROM %s LIMIT %s"
-CHUNK = 200         # events read at once: the server holds its binary log meanwhile
+CHUNK = 200         # events read at once; the server may keep its binary log to itself meanwhile
 HELD = 3            # snapshots held here; an older one may be at the position that the writer turns out to have
 WAIT_S = 0.5
 STILL_S = 5.0       # neither server moves, and they are not at one position: they will not meet
