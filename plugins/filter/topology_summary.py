@@ -26,14 +26,14 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _value:
-  description: One line for each zone, front-end and replication source.
+  description: The replication layout, then one line for each zone, front-end and replication source.
   type: list
   elements: str
 """
 
 
 def summary(topology):
-    lines = []
+    lines = [f"replication layout {topology['layout']}"]
     for zone in topology["zones"].values():
         federation = f", federation address {zone['federation_vip']['ip']}" if zone["federation_vip"] else ""
         lines.append(f"zone {zone['id']} {zone['name']} ({zone['mode']}): {zone['endpoint']}, address {zone['vip']['ip']}/{zone['vip']['prefix']}{federation}")

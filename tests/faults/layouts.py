@@ -175,7 +175,8 @@ class Guide(Layout):
             return False
         servers = mariadb.Servers({"login_unix_socket": node.socket, "user": "opennebula_seed", "password": PASSWORD["opennebula_replication_password"],
                                    "connect_timeout_s": 5})
-        params = {"verb": verb, "source": source, "table": "", "key": "", "host": "", "port": 0, "do_tables": None, "database": "opennebula",
+        params = {"verb": verb, "source": source, "table": "", "key": "", "host": "", "port": 0, "do_tables": None, "moved_replicas": [],
+                  "database": "opennebula",
                   "backup_dir": str(self.folder / "backup"), "wait_timeout_s": 20}
         return database_repair.ensure(params, servers, mariadb.Copy(120), False).changed
 

@@ -68,7 +68,7 @@ def warnings(layout, master, slaves):
 
 
 GUIDE_LOSES = (
-    "layout guide can lose federated rows: nothing orders its two channels. What a front-end of the master zone had not sent when it died is missing in the "
-    "slave zones until it is back, for ever if it is lost, and coming late it overwrites what is newer, with every thread saying Yes; what it sent and lost in "
-    "its crash stays there as rows that nobody else has. After each failover of the master zone run verify.yml, and repair.yml for what differs. Layout "
-    "standby lost nothing in the same faults (tests/faults/README.md)")
+    "layout guide can lose federated rows: what a front-end of the master zone had not sent when it died is missing in the slave zones until it is back, and "
+    "coming late it overwrites what is newer, with every thread saying Yes; a crash can take back what was sent already, and then its gate stays shut and slave "
+    "zones stop (1236) until they are seeded again; a slave zone's own acknowledged writes can be lost with its active front-end. After each failover run "
+    "verify.yml, and repair.yml for what it names. Layout standby lost and stopped nothing in the same faults (roles/database/README.md)")
