@@ -92,6 +92,7 @@ molecule: lab-prerequisites $(READY) ## Molecule scenarios S="default drivers": 
 scenarios: $(READY) ## Long checks on the converged lab: secrets at -vvv, drift, interruption
 	@tests/scenarios/secrets.py
 	@tests/scenarios/drift.py
+	@tests/scenarios/cib.py
 	@tests/scenarios/interrupt.py
 
 bench: $(READY) ## Measure site.yml against the same procedure as bare commands; prints ratios

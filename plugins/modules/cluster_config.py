@@ -510,13 +510,14 @@ def _examine(text, todo, cluster, verify_fencing, check_mode):
             unit = values["agent"].split(":", 1)[1]
             unknown += [] if cluster.unit_is_known(unit) else [f"{label} {name}: systemd of this host has no unit '{unit}'"]
             continue
-        known = agents.parse(cluster.metadata(values["agent"]))
+        said = cluster.metadata(values["agent"])
+        known = agents.parse(said)
         if known is None:
             standard = values["agent"].rsplit(":", 1)[0] if ":" in values["agent"] else "stonith"
             unknown.append(agents.missing(f"{label} {name}", values["agent"], cluster.installed_agents(standard)))
             continue
         problems += agents.problems(f"{label} {name}", values["options"], known, fencing=label == "fence device")
-        devices += [(name, values)] if label == "fence device" else []
+        devices += [(name, values, agents.question(said))] if label == "fence device" else []
     known = {name: option for one in cluster.property_metadata() for name, option in (agents.parse(one) or {}).items()} if properties else {}
     problems += [problem for dummy, name, value in properties for problem in agents.property_problems(name, value, known)]
     if problems or (unknown and not check_mode):         # what is not there yet may come with what the run only predicts
@@ -539,11 +540,11 @@ def _prove(devices, cluster, verify_fencing):
     here = cluster.local_node() if verify_fencing == "others" else None
     online = [node["name"] for node in cluster_status.parse(cluster.monitor())["nodes"] if node["online"]]
     silent = []
-    for name, values in devices:
+    for name, values, question in devices:
         device = f"{name} ({values['agent']} at {values['options'].get('ip', 'its device')})"
         for node in agents.fenced_nodes(values["options"]) or [None]:
             if node is None or node != here:
-                code, said = cluster.fence_status(values["agent"], agents.status_request(values["options"], node))
+                code, said = cluster.fence_status(values["agent"], agents.status_request(values["options"], node, question))
                 if code not in (0, 2):
                     silent.append(f"{device} does not answer for {node or 'its nodes'}: {_clean(said, values)}")
                 elif code == 2 and node in online:

@@ -44,6 +44,12 @@ def parse(text):
     return {option.name: option for option in (_option(parameter) for parameter in root.iterfind("parameters/parameter"))}
 
 
+def question(text):
+    """Return the action that asks a fence device how it is: "status", or "monitor" of the few agents that have no other (fence_kdump)."""
+    actions = set(re.findall(r'<action name="(\w+)"', text))
+    return "monitor" if "monitor" in actions and "status" not in actions else "status"
+
+
 def _option(parameter):
     content = parameter.find("content")
     choices = tuple(option.get("value") for option in content.iterfind("option")) if content is not None else ()
@@ -120,14 +126,14 @@ def _value_problem(where, option, value):
     return []
 
 
-def status_request(options, node=None):
+def status_request(options, node=None, action="status"):
     """Return what a fence agent reads from its standard input to answer ``status`` for a node.
 
     >>> status_request({"ip": "1", "pcmk_host_list": "a", "pcmk_host_map": "a:7"}, "a")
     'ip=1\\naction=status\\nplug=7\\nport=7\\nnodename=a\\n'
     """
     lines = [f"{name}={value}" for name, value in options.items() if not name.startswith("pcmk_") and name not in _FENCER | _GIVEN_BY_FENCER]
-    lines += [f"{name}={options[name]}" for name in ("plug", "port") if name in options] + ["action=status"]
+    lines += [f"{name}={options[name]}" for name in ("plug", "port") if name in options] + [f"action={action}"]
     mapped = dict(part.split(":", 1) for part in re.split(r"[;,\s]+", options.get("pcmk_host_map", "")) if ":" in part)
     if node in mapped:
         lines += [f"plug={mapped[node]}", f"port={mapped[node]}"]

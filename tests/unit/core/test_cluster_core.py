@@ -174,6 +174,8 @@ def test_resource_agent_is_told_from_a_fence_agent():
 def test_status_request_is_the_devices_own_options_without_the_fencers():
     request = agents.status_request({"ip": "1", "password": "p q", "pcmk_host_list": "a b", "pcmk_reboot_action": "off"}, "a")
     assert request == "ip=1\npassword=p q\naction=status\nnodename=a\n"
+    assert "action=monitor\n" in agents.status_request({"ip": "1"}, "a", agents.question('<actions><action name="off"/><action name="monitor"/></actions>'))
+    assert agents.question((FIXTURES / "metadata_fence_ilo_ssh.xml").read_text(encoding="utf-8")) == "status"
     assert agents.fenced_nodes({"pcmk_host_list": "a, b", "pcmk_host_map": "c:1;a:2"}) == ["c", "a", "b"]
 
 
