@@ -107,8 +107,7 @@ class Layout:
 
     def sources(self, node, federation=True, **more):
         wanted = (node.facts["federation_sources"] if federation else []) + node.facts["pair_sources"]
-        require = {name: node.facts[name] for name in ("server_id", "gtid_domain_id", "gtid_ignore_duplicates", "log_slave_updates")}
-        params = dict(SOURCE, sources=wanted, exclusive=False, require=require, wait_for="connecting" if federation else "running")
+        params = dict(SOURCE, sources=wanted, exclusive=False, require=node.facts["settings"], wait_for="connecting" if federation else "running")
         return replication_source.ensure(dict(params, **more), self.server(node), False)
 
     def seed(self, node, **more):

@@ -47,6 +47,14 @@ def settings(layout, mode):
     return {"log_slave_updates": not alone, "gtid_ignore_duplicates": mode == "slave" and not alone, "semi_sync": not (alone and mode == "slave")}
 
 
+def variables(layout, mode, zone_id, server_id):
+    """Return the server variables that a front-end must have, besides replication.RULES, by their names in MariaDB."""
+    own = settings(layout, mode)
+    return {"server_id": server_id, "gtid_domain_id": domain(layout, mode, zone_id, server_id), "log_slave_updates": own["log_slave_updates"],
+            "gtid_ignore_duplicates": own["gtid_ignore_duplicates"], "rpl_semi_sync_slave_enabled": own["semi_sync"],
+            "rpl_semi_sync_master_wait_point": "AFTER_SYNC", "sync_binlog": 1, "innodb_flush_log_at_trx_commit": 1}
+
+
 def channels(layout, master):
     """Return (name, address) of the channels of a slave-zone node; master: the master zone, with id, vip, federation_vip and addresses by node."""
     if layout == GUIDE:
@@ -63,12 +71,13 @@ def warnings(layout, master, slaves):
         return [GUIDE_LOSES] + (unused if master.federation_vip else [])
     if not master.federation_vip:
         return [f"zone {master.name} has no zone_federation_vip: slave zones pull the federated tables from its active front-end and can be ahead of the "
-                "next active one after a crash, which stops their replication (error 1236) until they are seeded again"]
+                "next active one after a crash, which stops their replication (error 1236) until they are seeded again; and they acknowledge commits in the "
+                "standby's place, so that a partition can lose acknowledged ones"]
     return []
 
 
 GUIDE_LOSES = (
     "layout guide can lose federated rows: what a front-end of the master zone had not sent when it died is missing in the slave zones until it is back, and "
-    "coming late it overwrites what is newer, with every thread saying Yes; a crash can take back what was sent already, and then its gate stays shut and slave "
-    "zones stop (1236) until they are seeded again; a slave zone's own acknowledged writes can be lost with its active front-end. After each failover run "
-    "verify.yml, and repair.yml for what it names. Layout standby lost and stopped nothing in the same faults (roles/database/README.md)")
+    "coming late it overwrites what is newer, with every thread saying Yes; a crash can take back what was sent already, and then its gate stays shut and "
+    "slave zones stop (1236) until they are seeded again; a slave zone's own acknowledged writes can be lost with its active front-end. After each failover "
+    "run verify.yml, and repair.yml for what it names. Layout standby lost and stopped nothing in the same faults (roles/database/README.md)")

@@ -540,6 +540,9 @@ DERIVED = {
     "gtid_ignore_duplicates": "a federated row that comes by two roads is applied twice, or with two channels rows are skipped by their number alone",
     "log_slave_updates": "a promoted node could not pass on what it received; in layout guide, passed on, it would be applied twice",
     "rpl_semi_sync_slave_enabled": "a zone's standby that does not acknowledge saves no commit; in layout guide a slave zone's would count for the standby's",
+    "rpl_semi_sync_master_wait_point": "others would see a commit that the standby may not have, and that dies with this node",
+    "sync_binlog": "the binary log ends before what was committed when the power goes",
+    "innodb_flush_log_at_trx_commit": "what was committed is not on disk when the power goes",
     "server_id": "replication between equal ids stops (error 1593)",
 }
 

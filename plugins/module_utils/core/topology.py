@@ -86,6 +86,7 @@ class Node:
     gtid_ignore_duplicates: bool
     log_slave_updates: bool
     semi_sync: bool  # it acknowledges what it receives
+    settings: dict  # server variables that must hold before a source is started, and are verified
     pair_sources: tuple
     federation_sources: tuple
     replication_clients: tuple
@@ -183,7 +184,8 @@ def _node(variables, host, index, layout, zone, master, server_id, federation_cl
     return Node(
         name=host, zone=zone.name, address=zone.addresses[host], server_id=server_id,
         gtid_domain_id=layouts.domain(layout, zone.mode, zone.id, server_id), peers=tuple(peers), federation_slave=slave,
-        **layouts.settings(layout, zone.mode), pair_sources=tuple(pair), federation_sources=tuple(federation),
+        **layouts.settings(layout, zone.mode), settings=layouts.variables(layout, zone.mode, zone.id, server_id), pair_sources=tuple(pair),
+        federation_sources=tuple(federation),
         replication_clients=tuple([peer["address"] for peer in peers] + federation_clients),
         fence={"device": fencing.device_id(host), "devices": [fencing.device_id(host, level) for level in range(1, len(fence) + 1)],
                "agent": fence[0]["agent"], "delay_s": int(fence[0].get("delay_s", 0))} if fence else None)

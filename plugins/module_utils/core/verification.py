@@ -169,9 +169,7 @@ def _replication(topology, node, report, seen, inventory=()):
         known = {key: value for key, value in have.items() if key not in ("state",) and key in replication.Source.__dataclass_fields__}
         wanted += replication.wanted_sources([dict(known, user=have.get("user") or "unknown", state="started", do_tables=source.get("do_tables", []),
                                                    **{key: source[key] for key in ("name", "host", "port")})])
-    settings = {name: node[name] for name in ("server_id", "gtid_domain_id", "gtid_ignore_duplicates", "log_slave_updates")}
-    settings["rpl_semi_sync_slave_enabled"] = node["semi_sync"]
-    verdicts = replication.health(report["rows"], report["variables"], wanted, settings)
+    verdicts = replication.health(report["rows"], report["variables"], wanted, node["settings"])
     raw = replication.by_name(report["rows"])
     hosts = {source["name"]: (source["host"], source["port"]) for source in node["pair_sources"] + node["federation_sources"]}
     for verdict in verdicts:

@@ -46,6 +46,14 @@ def test_standby_has_a_domain_for_each_zone_and_passes_everything_on():
         "alpha1": (True, False), "alpha2": (True, False), "beta1": (True, True), "beta2": (True, True)}
 
 
+def test_what_must_hold_on_a_server_is_derived_with_its_layout():
+    always = {"rpl_semi_sync_master_wait_point": "AFTER_SYNC", "sync_binlog": 1, "innodb_flush_log_at_trx_commit": 1}
+    assert topology.derive(base.inventory()).nodes["beta2"].settings == dict(
+        always, server_id=10002, gtid_domain_id=100, log_slave_updates=True, gtid_ignore_duplicates=True, rpl_semi_sync_slave_enabled=True)
+    assert topology.derive(guide()).nodes["beta2"].settings == dict(
+        always, server_id=10002, gtid_domain_id=10002, log_slave_updates=False, gtid_ignore_duplicates=False, rpl_semi_sync_slave_enabled=False)
+
+
 def test_guide_leaves_a_zone_outside_of_the_federation_as_it_is():
     hosts = guide()
     for name, address in (("gamma1", "10.90.4.11"), ("gamma2", "10.90.4.12")):

@@ -11,7 +11,8 @@ ROOT = pathlib.Path(__file__).parents[3]
 RECORDED = pathlib.Path(__file__).parents[1] / "fixtures/mariadb/slaves_beta1_10_11_19.json"
 ROW = json.loads(RECORDED.read_text(encoding="utf-8"))["rows"][0]
 VARIABLES = {"log_bin": "ON", "log_slave_updates": "ON", "gtid_strict_mode": "ON", "binlog_format": "ROW", "binlog_row_image": "FULL",
-             "relay_log_recovery": "ON", "slave_exec_mode": "STRICT", "slave_skip_errors": "OFF", "rpl_semi_sync_slave_enabled": "ON"}
+             "relay_log_recovery": "ON", "slave_exec_mode": "STRICT", "slave_skip_errors": "OFF", "rpl_semi_sync_slave_enabled": "ON",
+             "rpl_semi_sync_master_wait_point": "AFTER_SYNC", "sync_binlog": "1", "innodb_flush_log_at_trx_commit": "1"}
 TABLES = {table: {"rows": 2, "checksum": f"sum-{table}", "columns": ["oid"]} for table in topology.FEDERATED_TABLES}
 
 
