@@ -47,13 +47,17 @@ def problems(options):
     found = []
     if options["cer_path"] == options["path"]:
         found.append("cer_path is the same file as path")
-    if not _COMMON_NAME.match(options["common_name"]):
+    if not is_common_name(options["common_name"]):
         found.append("common_name must be up to 64 letters, digits, blanks and ._@-")
     if not 1 <= options["days"] <= MAX_DAYS:
         found.append(f"days must be between 1 and {MAX_DAYS}")
     if options["content"] is not None and options["renew"]:
         found.append("content and renew exclude each other: what is given is not made")
     return found
+
+
+def is_common_name(text):
+    return bool(_COMMON_NAME.match(text))
 
 
 def cer_path(path):
@@ -106,18 +110,30 @@ def facts(pem, told, now, where):
     told: {"x509": output of openssl x509 -subject -enddate -pubkey, "public": output of openssl pkey -pubout}; now: seconds since 1970.
     """
     of_certificate, of_key = _PUBLIC.search(told["x509"]), _PUBLIC.search(told["public"])
-    end = _END.search(told["x509"])
-    if not of_certificate or not of_key or not end:
-        raise CoreError("cannot read the certificate", where, "openssl tells neither its public key nor its end", GIVE_OR_RENEW)
+    known = about(pem.certificate, told["x509"], now, where)
+    if not of_certificate or not of_key:
+        raise CoreError("cannot read the certificate", where, "openssl does not tell its public key", GIVE_OR_RENEW)
     if of_certificate.group(0).split() != of_key.group(0).split():
         raise CoreError("the private key does not belong to the certificate", where, "their public keys differ", GIVE_OR_RENEW)
+    return known
+
+
+def about(block, told, now, where):
+    """Return the facts of a certificate that need no key; told: output of openssl x509 -subject -enddate."""
+    end = _END.search(told)
+    if not end:
+        raise CoreError("cannot read the certificate", where, "openssl does not tell its end", GIVE_OR_RENEW)
     month, day, hour, minute, second, year = end.groups()
     until = datetime.datetime(int(year), MONTHS.index(month) + 1, int(day), int(hour), int(minute), int(second), tzinfo=datetime.timezone.utc)
-    digest = hashlib.sha256(_decoded(pem.certificate)).hexdigest().upper()
-    subject = _SUBJECT.search(told["x509"])
+    subject = _SUBJECT.search(told)
     return {"subject": subject.group(1).strip() if subject else "", "not_after": until.strftime("%Y-%m-%dT%H:%M:%SZ"),
-            "days_left": int((until.timestamp() - now) // 86400),
-            "fingerprint_sha256": ":".join(digest[at:at + 2] for at in range(0, len(digest), 2))}
+            "days_left": int((until.timestamp() - now) // 86400), "fingerprint_sha256": fingerprint(block)}
+
+
+def fingerprint(block):
+    """Return the SHA-256 fingerprint of a certificate in PEM, as openssl spells it."""
+    digest = hashlib.sha256(_decoded(block)).hexdigest().upper()
+    return ":".join(digest[at:at + 2] for at in range(0, len(digest), 2))
 
 
 def warnings(known, where):
