@@ -30,6 +30,11 @@ options:
     description:
       - Password of O(login_user), when it needs one.
     type: str
+  login_tls_ca:
+    description:
+      - File with the certificate authorities to trust. With it a connection over TCP is made over TLS or not at all, and the server's certificate must
+        name O(login_host).
+    type: path
   connect_timeout_s:
     description:
       - How long to wait for the server to accept the connection, in seconds.
@@ -56,4 +61,8 @@ options:
       - Password of O(user). The client programs get it in a file that only root can read.
     type: str
     required: true
+  tls_ca:
+    description:
+      - File with the certificate authorities to trust. With it the servers that this one pulls from are asked over TLS or not at all.
+    type: path
 """

@@ -69,9 +69,9 @@ options:
         type: dict
         default: {}
       require_tls:
-        description: Whether the account may only log in over TLS.
+        description:
+          - Whether the account may only log in over TLS. When absent, an account that is there is left as it is in this, and a new one needs no TLS.
         type: bool
-        default: false
       exclusive:
         description:
           - Whether privileges on other levels, and accounts of this user at other hosts, are removed.
@@ -191,7 +191,7 @@ def main():
             "password": {"type": "str", "no_log": True},
             "unix_socket": {"type": "bool", "default": False},
             "privileges": {"type": "dict", "default": {}},
-            "require_tls": {"type": "bool", "default": False},
+            "require_tls": {"type": "bool"},
             "exclusive": {"type": "bool", "default": False},
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
         }}))

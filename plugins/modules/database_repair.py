@@ -196,7 +196,7 @@ def main():
         table={"type": "str", "default": ""}, key={"type": "str", "default": "", "no_log": False}, host={"type": "str", "default": ""},
         port={"type": "int", "default": 0}, do_tables={"type": "list", "elements": "str"},
         moved_replicas={"type": "list", "elements": "int", "default": []}, database={"type": "str", "default": "opennebula"},
-        user={"type": "str", "required": True}, password={"type": "str", "required": True, "no_log": True},
+        user={"type": "str", "required": True}, password={"type": "str", "required": True, "no_log": True}, tls_ca={"type": "path"},
         backup_dir={"type": "path", "default": "/var/backups/constellation"}, wait_timeout_s={"type": "int", "default": 60},
         timeout_s={"type": "int", "default": 1800}))
     glue.run(module, lambda: ensure(module.params, mariadb.Servers(module.params), mariadb.Copy(module.params["timeout_s"]), module.check_mode))

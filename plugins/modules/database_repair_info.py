@@ -125,7 +125,7 @@ def read(params, servers):
 def main():
     module = glue.module(argument_spec=dict(
         mariadb.SPEC, database={"type": "str", "default": "opennebula"}, user={"type": "str", "required": True},
-        password={"type": "str", "required": True, "no_log": True}, node={"type": "str", "default": "this-host"},
+        password={"type": "str", "required": True, "no_log": True}, tls_ca={"type": "path"}, node={"type": "str", "default": "this-host"},
         inventory={"type": "list", "elements": "str", "default": []},
         sources={"type": "list", "elements": "dict", "default": [], "options": {
             "name": {"type": "str", "required": True}, "host": {"type": "str"}, "other_hosts": {"type": "list", "elements": "str"},

@@ -13,6 +13,7 @@ description:
     An interrupted run is therefore taken up by the next one.
   - Masks MariaDB's systemd sockets, which would start a stopped server with the first connection.
   - Makes systemd read its unit files again where they changed.
+  - Lets the running server take up a new certificate (C(FLUSH SSL)), seen by the certificate that it shows; connections stay as they are.
   - Refuses to restart the server that is the zone's active writer. Move the zone to its other front-end first; that one has been restarted by then,
     so the two nodes of a zone are never down together.
   - With O(restart=false) it does everything else and says who would be restarted, so that a playbook can do that one node of a zone at a time.
@@ -31,6 +32,9 @@ options:
     type: list
     elements: path
     default: []
+  certificate:
+    description: File with the certificate that the server must show, and its private key.
+    type: path
   dependents:
     description: Other units whose changed files systemd must read again, where they are loaded.
     type: list
@@ -50,6 +54,7 @@ EXAMPLES = r"""
 - name: Run MariaDB as configured
   constellation.opennebula.database_service:
     config_files: [/etc/mysql/mariadb.conf.d/90-constellation.cnf]
+    certificate: /etc/constellation/tls/server.pem
     dependents: [corosync, pacemaker]
 """
 
@@ -83,13 +88,14 @@ replicates:
 
 from ..module_utils import glue
 from ..module_utils.adapters import mariadb, services
-from ..module_utils.core import unit_plan
+from ..module_utils.adapters.tree import Tree
+from ..module_utils.core import certificate, unit_plan
 from ..module_utils.core.converge import converge
 from ..module_utils.core.errors import CoreError, NotThere
 from ..module_utils.core.plan import Plan
 
 
-def ensure(params, systemd, server, check_mode):
+def ensure(params, systemd, server, check_mode, tree=None):
     unit, results = params["unit"], {"restart_needed": False, "writer": False, "replicates": False}
     watched = [name if "." in name else f"{name}.service" for name in (unit, *params["dependents"])]
 
@@ -101,9 +107,28 @@ def ensure(params, systemd, server, check_mode):
 
     def plan(state):
         todo = unit_plan.plan(unit, watched, params["sockets"], *state)
-        later = any(change.step[0] == "restart" for change in todo)
+        later, todo = any(change.step[0] == "restart" for change in todo), now(todo)
+        if params["certificate"] is not None and not any(change.kind == "server" for change in todo):      # one that starts now reads it anyway
+            todo = unit_plan.with_certificate(todo, unit, *certificates())
+            later, todo = later or any(change.step[0] == "restart" for change in todo), now(todo)
         results.update(restart_needed=later, writer=later and writes(), replicates=later and bool(server.slaves()))
+        return todo
+
+    def now(todo):
         return todo if params["restart"] else Plan(tuple(change for change in todo if change.step[0] != "restart"))
+
+    def certificates():
+        """Return the fingerprints of the certificate in the file and of the one that the server shows; None for neither."""
+        file = tree.read(params["certificate"])
+        server.close()      # it may have been restarted
+        try:
+            wanted = certificate.fingerprint(certificate.split(file["content"], params["certificate"]).certificate) if file else None
+            shown = server.shown_certificate()
+        except CoreError:
+            if not check_mode:
+                raise
+            return None, None
+        return wanted, certificate.fingerprint(shown) if shown else None
 
     def writes():
         return systemd.units(["pacemaker.service"])["pacemaker.service"]["ActiveState"] == "active" and server.variables(
@@ -115,7 +140,10 @@ def ensure(params, systemd, server, check_mode):
                 raise CoreError("refusing to restart MariaDB", server.where, "its configuration changed, and it is the zone's active writer",
                                 "Move the zone to its other front-end first (playbook switchover), then run again; or run site.yml with "
                                 "-e database_restart_active=switchover.")
-            systemd.do(step)
+            if step[0] == "flush":
+                server.do("FLUSH SSL")
+            else:
+                systemd.do(step)
 
     return converge(read, plan, apply, check_mode, results)
 
@@ -126,10 +154,11 @@ def main():
         unit=dict(type="str", default="mariadb"),
         sockets=dict(type="list", elements="str", default=["mariadb.socket", "mariadb-extra.socket"]),
         config_files=dict(type="list", elements="path", default=[]),
+        certificate=dict(type="path"),
         dependents=dict(type="list", elements="str", default=[]),
         restart=dict(type="bool", default=True),
     ))
-    glue.run(module, lambda: ensure(module.params, services.Systemd(), mariadb.Server(module.params), module.check_mode))
+    glue.run(module, lambda: ensure(module.params, services.Systemd(), mariadb.Server(module.params), module.check_mode, Tree()))
 
 
 if __name__ == "__main__":

@@ -50,6 +50,11 @@ options:
       - Password of O(user). The client programs get it in a file that only root can read.
     type: str
     required: true
+  tls_ca:
+    description:
+      - File with the certificate authorities to trust. With it O(masters) are read over TLS or not at all, and their certificates must name the addresses
+        in O(masters).
+    type: path
   domain:
     description:
       - GTID domain of the master zone, which is its zone id.
@@ -190,14 +195,14 @@ def ensure(params, server, masters, copy, check_mode):
 def main():
     module = glue.module(argument_spec=dict(
         mariadb.SPEC, masters={"type": "list", "elements": "str", "required": True}, master_port={"type": "int", "default": 3306},
-        user={"type": "str", "required": True}, password={"type": "str", "required": True, "no_log": True}, domain={"type": "int", "default": 0},
-        domains={"type": "list", "elements": "int"},
+        user={"type": "str", "required": True}, password={"type": "str", "required": True, "no_log": True}, tls_ca={"type": "path"},
+        domain={"type": "int", "default": 0}, domains={"type": "list", "elements": "int"},
         database={"type": "str", "default": "opennebula"}, tables={"type": "list", "elements": "str"}, replace={"type": "bool", "default": False},
         force={"type": "bool", "default": False}, backup_dir={"type": "path", "default": "/var/backups/constellation"},
         timeout_s={"type": "int", "default": 1800}))
     params = module.params
     masters = [mariadb.Server({"login_host": host, "login_port": params["master_port"], "login_user": params["user"], "login_password": params["password"],
-                               "connect_timeout_s": params["connect_timeout_s"]}) for host in params["masters"]]
+                               "login_tls_ca": params["tls_ca"], "connect_timeout_s": params["connect_timeout_s"]}) for host in params["masters"]]
     glue.run(module, lambda: ensure(params, mariadb.Server(params), masters, mariadb.Copy(params["timeout_s"]), module.check_mode))
 
 

@@ -12,6 +12,7 @@ import concurrent.futures
 import contextlib
 import os
 import shutil
+import ssl
 import subprocess
 import tempfile
 import threading
@@ -32,12 +33,14 @@ SOCKETS = ("/run/mysqld/mysqld.sock", "/var/lib/mysql/mysql.sock", "/var/run/mys
 NOBODY_THERE = (2002, 2003, 2005)      # client errors: no socket, connection refused, unknown host
 ANSWER_S = 600      # longest wait for an answer over TCP; checksums of large tables take a while
 NO_ENTRY = (1044, 1045, 1130, 1698)    # access denied, host not allowed, unix_socket only
+NO_TLS = 2026
 SPEC = {
     "login_unix_socket": {"type": "path"},
     "login_host": {"type": "str"},
     "login_port": {"type": "int", "default": 3306},
     "login_user": {"type": "str", "default": "root"},
     "login_password": {"type": "str", "no_log": True},
+    "login_tls_ca": {"type": "path"},
     "connect_timeout_s": {"type": "int", "default": 10},
 }
 
@@ -53,6 +56,7 @@ class Server:
         self.port = params.get("login_port") or 3306
         self.user = params.get("login_user") or "root"
         self.password = params.get("login_password") or ""
+        self.tls_ca = (params.get("login_tls_ca") or None) if self.host else None      # the unix socket leaves the host with nobody
         self.timeout_s = params.get("connect_timeout_s") or 10
         self.socket = None if self.host else (params.get("login_unix_socket") or next((path for path in SOCKETS if os.path.exists(path)), SOCKETS[0]))
         self._secrets = [self.password] if self.password else []
@@ -123,10 +127,18 @@ class Server:
         # a link that is cut without a word must not hold us for ever
         address = {"host": self.host, "port": self.port, "read_timeout": ANSWER_S} if self.host else {"unix_socket": self.socket}
         try:
-            return pymysql.connect(user=self.user, password=self.password, charset="utf8mb4", autocommit=True, connect_timeout=self.timeout_s,
-                                   cursorclass=pymysql.cursors.DictCursor, **address)
+            connection = pymysql.connect(user=self.user, password=self.password, charset="utf8mb4", autocommit=True, connect_timeout=self.timeout_s,
+                                         cursorclass=pymysql.cursors.DictCursor, **address, **({"ssl": {"ca": self.tls_ca}} if self.tls_ca else {}))
+            return self._encrypted(connection) if self.tls_ca else connection
+        except OSError as error:      # reading the file is the only thing that PyMySQL does not wrap
+            raise CoreError("cannot read the authorities for TLS", self.tls_ca or self.where, error.strerror or str(error), "Run site.yml; it writes the file.",
+                            errno=NO_TLS) from None
         except pymysql.err.Error as error:
             errno, text = _errno_text(error)
+            if self.tls_ca and (errno == NO_TLS or isinstance(getattr(error, "original_exception", None), ssl.SSLError)):
+                raise CoreError("cannot speak TLS with MariaDB", self.where, self._masked(text),
+                                "Give that server a certificate that names this address, by an authority of " + self.tls_ca + "; site.yml does.",
+                                errno=NO_TLS) from None
             if errno in NOBODY_THERE:
                 raise NotThere("MariaDB does not answer", self.where, f"{errno} {self._masked(text)}",
                                "Install and start mariadb-server (systemctl status mariadb; journalctl -u mariadb), or correct login_host, login_port "
@@ -134,6 +146,40 @@ class Server:
             hint = ("Run as root on the database host (become: true), or give login_user and login_password." if errno in NO_ENTRY
                     else "Look at the server's error log.")
             raise CoreError("cannot log in to MariaDB", self.where, f"{errno} {self._masked(text)}", hint, errno=errno) from None
+
+    @staticmethod
+    def _encrypted(connection):
+        """PyMySQL up to 1.0 goes on in clear where the server offers no TLS."""
+        if not isinstance(connection._sock, ssl.SSLSocket):
+            connection.close()
+            raise pymysql.err.OperationalError(NO_TLS, "the server offers no TLS")
+        return connection
+
+    def shown_certificate(self):
+        """Return the certificate (PEM) that the server shows to whoever asks for TLS; None when it offers none."""
+        self.rows("SELECT 1")      # a server that cannot be asked is an error as everywhere
+        address = {"host": self.host, "port": self.port} if self.host else {"unix_socket": self.socket}
+        try:
+            connection = pymysql.connect(user=self.user, password=self.password, connect_timeout=self.timeout_s,
+                                         ssl={"check_hostname": False, "verify_mode": "none"}, **address)
+        except pymysql.err.Error:
+            return None
+        try:
+            return ssl.DER_cert_to_PEM_cert(connection._sock.getpeercert(True)) if isinstance(connection._sock, ssl.SSLSocket) else None
+        finally:
+            connection.close()
+
+    def tls_trouble(self, host, port, user, password, ca):
+        """Return why ``host`` could not be followed over TLS (its words), "" when it could, None when it cannot be told: nobody there, no entry."""
+        other = Server({"login_host": host, "login_port": port, "login_user": user, "login_password": password, "login_tls_ca": ca,
+                        "connect_timeout_s": self.timeout_s})
+        try:
+            other.rows("SELECT 1")
+            return ""
+        except CoreError as error:
+            return error.why if error.data.get("errno") == NO_TLS else None
+        finally:
+            other.close()
 
     def _execute(self, sql, args):
         if self._connection is None:
@@ -261,7 +307,7 @@ class Servers:
 
     def at(self, host, port, kind=Server):
         return kind({"login_host": host, "login_port": port, "login_user": self.params["user"], "login_password": self.params["password"],
-                     "connect_timeout_s": self.params["connect_timeout_s"]})
+                     "login_tls_ca": self.params.get("tls_ca"), "connect_timeout_s": self.params["connect_timeout_s"]})
 
     @staticmethod
     def together(*calls):
@@ -282,6 +328,7 @@ def _program(*names):
 def _option_file(server):
     """A client option file for the server's login; it is there, 0600, as long as the block runs."""
     address = [f"host={server.host}", f"port={server.port}", "protocol=tcp"] if server.host else [f"socket={server.socket}"]
+    address += [f"ssl-ca={server.tls_ca}", "ssl-verify-server-cert"] if server.tls_ca else []
     quoted = server.password.replace("\\", "\\\\").replace('"', '\\"')
     descriptor, path = tempfile.mkstemp(prefix="constellation-", suffix=".cnf")      # mkstemp makes it 0600
     try:

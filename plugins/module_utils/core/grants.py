@@ -34,7 +34,7 @@ class Account:
     host: str
     hash: str = ""
     privileges: tuple = ()
-    require_tls: bool = False
+    require_tls: object = False       # None: as it is; a new account then needs none
     exclusive: bool = False
     state: str = "present"
     unix_socket: bool = False
@@ -89,12 +89,33 @@ def wanted_accounts(users):
             privileges[str(level)] = chosen
         for host in item.get("hosts") or []:
             accounts.append(Account(name, host, password_hash(item.get("password") or "") if item.get("password") else "", tuple(sorted(privileges.items())),
-                                    bool(item.get("require_tls")), bool(item.get("exclusive")), state, socket))
+                                    item.get("require_tls"), bool(item.get("exclusive")), state, socket))
     labels = [account.label for account in accounts]
     problems += [f"account {label} is declared twice" for label in sorted(set(labels)) if labels.count(label) > 1]
     if problems:
         raise Problems("the database users are not usable", problems, "Nothing was changed.")
     return accounts
+
+
+def not_demanding_yet(users):
+    """Return the users without the demand for TLS: accounts stay as they are in this, new ones do without."""
+    return [{key: value for key, value in user.items() if key != "require_tls"} if user.get("require_tls") else user for user in users]
+
+
+def demanding(users, addresses):
+    """Return the users that shall use TLS with those of their hosts that are in ``addresses``; nobody else is locked out by it.
+
+    >>> demanding([{"name": "a", "hosts": ["1", "2"], "require_tls": True}, {"name": "b", "hosts": ["1"]}], ["1"])
+    [{'name': 'a', 'hosts': ['1'], 'require_tls': True}]
+    """
+    found = [dict(user, hosts=[host for host in user["hosts"] if host in addresses]) for user in users if user.get("require_tls")]
+    return [user for user in found if user["hosts"]]
+
+
+def tls_clients(nodes, seen):
+    """Return the addresses of the front-ends whose replication all uses TLS. seen: {front-end: result of replication_info or None}."""
+    return sorted(nodes[name]["address"] for name, report in seen.items()
+                  if name in nodes and report and report.get("sources") and all(source["ssl"] for source in report["sources"]))
 
 
 # --- read --------------------------------------------------------------------------------------------------------------------
@@ -168,7 +189,7 @@ def _create(account):
                       (account.user, account.host, account.hash), (account.hash,))]
     steps += [_grant(account, level, names) for level, names in account.privileges]
     return Change("database_user", account.label, None, {"privileges": {level: sorted(names) for level, names in account.privileges},
-                                                         "require_tls": account.require_tls}, step=tuple(steps))
+                                                         "require_tls": bool(account.require_tls)}, step=tuple(steps))
 
 
 def _alter(account, live):
@@ -180,7 +201,7 @@ def _alter(account, live):
         yield Change("database_password", account.label, "old", "new", secret=True,
                      step=(Step("ALTER USER %s@%s IDENTIFIED VIA mysql_native_password USING %s", (account.user, account.host, account.hash), (account.hash,)),
                            ))
-    if live["tls"] != account.require_tls:
+    if account.require_tls is not None and live["tls"] != account.require_tls:
         yield Change("database_tls", account.label, live["tls"], account.require_tls,
                      step=(Step(f"ALTER USER %s@%s REQUIRE {'SSL' if account.require_tls else 'NONE'}", (account.user, account.host)),))
     wanted = dict(account.privileges)

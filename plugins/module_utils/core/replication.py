@@ -423,8 +423,15 @@ CATALOGUE = (
            "Check the user and its hosts on the source (database_access) and the password given here.", verb="site"),
     Remedy(1130, "IO", "", "no user on the source may come from this node's address",
            "Add this node's address to the user's hosts on the source (database_access).", verb="site"),
-    Remedy(2026, "IO", "", "TLS failed: the certificate lacks the name or address used as host, or the source has no TLS",
-           "Make a certificate with this address among its subject alternative names, or check ssl_ca.", verb="site"),
+    # Texts of 10.11.19. With the authority unknown and with a certificate that is over, its client says no more than "error:00000000".
+    Remedy(2026, "IO", "SSL certificate validation failure", "the source's certificate does not name the address used as host",
+           "Give the source a certificate with this address among its subject alternative names; a service address belongs into those of all servers that "
+           "may have it.", verb="site"),
+    Remedy(2026, "IO", "server does not support it", "the source offers no TLS",
+           "Give the source a certificate first, and let its MariaDB run with it.", verb="site"),
+    Remedy(2026, "IO", "verify_paths failed", "the file with the authorities cannot be read here", "Correct ssl_ca, or write the file.", verb="site"),
+    Remedy(2026, "IO", "", "TLS failed: the source's certificate is over, or of an authority that is not in ssl_ca, or the clocks differ",
+           "Look at it on the source (tls_certificate_info, or openssl s_client -starttls mysql), renew it, or correct ssl_ca.", verb="site"),
     Remedy(2003, "IO", "", "nobody answers at the source's address", "Start the source or mend the network; it retries by itself.", passing=True),
     Remedy(2002, "IO", "", "nobody answers at the source's address", "Start the source or mend the network; it retries by itself.", passing=True),
     Remedy(2005, "IO", "", "the source's host name is unknown", "Correct host; an address needs no name service.", passing=True),
@@ -451,6 +458,22 @@ def remedy(errno, text="", thread=""):
 def source_has_lost(row):
     """Tell whether a front-end of the master zone has lost what it had sent here (layout guide): tried again after its next writes it would pass by them."""
     return _number(row.get("Last_IO_Errno")) == 1236 and bool(GUIDE_CHANNEL.match(_text(row.get("Connection_name"))))
+
+
+def moves_to_tls(todo, wanted):
+    """Return the sources of the Plan that begin, by it, to use TLS, or another address or authority with it."""
+    touched = {change.target for change in todo if change.kind == "source" and change.after
+               and {"ssl", "ssl_ca", "host", "port", "ssl_verify"} & set(change.after)}
+    return [source for source in wanted if source.name in touched and source.ssl]
+
+
+def refuse_tls(source, trouble, where=""):
+    """Return the CoreError for a source that must not move to TLS yet: a running one goes on as it is. trouble: the words of Python's TLS or PyMySQL."""
+    known = (("not valid for", "SSL certificate validation failure"), ("offers no TLS", "server does not support it"),
+             ("doesn't support it", "server does not support it"))
+    entry = remedy(2026, next((text for words, text in known if words in trouble), ""), "IO")
+    return CoreError(f"refusing to let source {source.name} use TLS", where, f"towards {source.host}:{source.port}: {trouble.strip()}: {entry.cause}",
+                     f"{entry.hint} Nothing was changed.", source=source.name, errno=2026)
 
 
 def judge(row, wait_for=RUNNING, patient=False):
@@ -587,6 +610,8 @@ def _source_health(source, row, target):
         yield Verdict("red", subject, "is set up differently", "; ".join(f"{name} is {have[name]!r}, wanted {want[name]!r}" for name in drift),
                       "Let it pull from the right server:" if elsewhere else "This changes exactly these:", verb="repoint" if elsewhere else "site",
                       source=source.name)
+    elif source.ssl:
+        yield Verdict("ok", subject, "is encrypted, and its server's name is verified")
     if source.do_tables is not None:
         live = filter_of(row)
         if live != sorted(source.do_tables):

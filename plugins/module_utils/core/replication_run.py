@@ -14,6 +14,7 @@ def run_steps(server, todo, sources, passwords, require=None, accept=()):
     require: {server variable: value} that must hold before a start, besides the rules; accept: names of rules that need not.
     """
     _check_rules(server, [sources[step.source] for change in todo for step in change.step if step.verb == "start"], sources, require, accept)
+    _refuse_tls_that_would_fail(server, todo, sources, passwords)
     created, halted = set(), set()
     for step in (step for change in todo for step in change.step):
         if step.verb == "check_filter":
@@ -41,6 +42,15 @@ def _check_rules(server, starting, sources, require, accept):
     variables = server.variables((*replication.RULES, *replication_rules.VARIABLES, *(require or {})))
     for source in starting:
         replication_rules.refuse(source, rows, variables, list(sources.values()), require, accept, server.where)
+
+
+def _refuse_tls_that_would_fail(server, todo, sources, passwords):
+    """Try each source's server over TLS before a running connection is stopped for it. Nobody there yet is for ``settle`` to judge."""
+    for source in replication.moves_to_tls(todo, sources.values()):
+        if source.ssl_ca and source.ssl_verify:
+            trouble = server.tls_trouble(source.host, source.port, source.user, passwords.get(source.name) or "", source.ssl_ca)
+            if trouble:
+                raise replication.refuse_tls(source, trouble, server.where)
 
 
 def settle(server, wanted, wait_for, timeout_s):

@@ -43,6 +43,17 @@ def plan(unit, watched, sockets, rows, changed_at, now):
     return Plan(tuple(changes))
 
 
+def with_certificate(todo, unit, wanted, shown):
+    """Return the Plan so that the server shows the certificate of its file too. wanted, shown: fingerprints, None for none.
+
+    A running server reads its certificate again (FLUSH SSL), unless it runs without TLS: then only a restart brings it (10.11.19).
+    """
+    if wanted in (None, shown):
+        return todo
+    how = ("flush",) if shown else ("restart", f"{unit}.service")
+    return Plan((*todo.changes, Change("server_certificate", unit, shown, wanted, step=how)), todo.warnings)
+
+
 def newer_files(started, changed_at, now):
     """Return the files that changed after the start. A time in the future (a clock set back) counts as unchanged: no restart can mend it.
 

@@ -108,3 +108,50 @@ def test_other_servers_are_logged_in_to_with_the_other_user():
     servers = mariadb.Servers({"login_unix_socket": "/s.sock", "login_user": "root", "user": "seed", "password": SECRET, "connect_timeout_s": 1})
     assert (servers.here().where, servers.at("10.0.0.1", 3307).where) == ("root@/s.sock", "seed@10.0.0.1:3307")
     assert isinstance(servers.at("10.0.0.1", 3307, servers.Snapshot), mariadb.Snapshot)
+
+
+def test_authority_to_trust_goes_to_the_client_programs_too_but_not_to_the_unix_socket():
+    for login, wanted in ((dict(LOGIN, login_tls_ca="/ca.pem"), True), (LOGIN, False), ({"login_unix_socket": "/s", "login_tls_ca": "/ca.pem"}, False)):
+        with mariadb._option_file(mariadb.Server(login)) as path, open(path, encoding="utf-8") as stream:
+            lines = stream.read().splitlines()
+        assert ("ssl-ca=/ca.pem" in lines, "ssl-verify-server-cert" in lines) == (wanted, wanted)
+
+
+def test_other_servers_get_the_authority_of_the_module(monkeypatch):
+    params = dict({"user": "seed", "password": SECRET, "connect_timeout_s": 1}, tls_ca="/ca.pem")
+    assert mariadb.Servers(params).at("10.0.0.1", 3306).tls_ca == "/ca.pem" and mariadb.Servers(params).here().tls_ca is None
+
+
+def test_server_without_tls_is_not_spoken_to_in_clear(tmp_path, monkeypatch):
+    """PyMySQL 1.0 (Debian 12) takes ssl= and goes on without it."""
+    pymysql = pytest.importorskip("pymysql")
+
+    class Plain:
+        _sock, closed = object(), False
+
+        def close(self):
+            Plain.closed = True
+
+    asked = []
+    monkeypatch.setattr(pymysql, "connect", lambda **options: asked.append(options) or Plain())
+    with pytest.raises(CoreError, match="cannot speak TLS with MariaDB at seed@127.0.0.1:1: the server offers no TLS. Give that server a certificate") as refused:
+        mariadb.Server(dict(LOGIN, login_tls_ca="/ca.pem")).rows("SELECT 1")
+    assert Plain.closed and asked[0]["ssl"] == {"ca": "/ca.pem"} and refused.value.data["errno"] == 2026 and "CANARY" not in str(refused.value)
+    assert mariadb.Server({}).tls_trouble("127.0.0.1", 1, "u", SECRET, "/ca.pem") == "the server offers no TLS"
+
+
+def test_authority_that_cannot_be_read_is_told():
+    pytest.importorskip("pymysql")
+    with pytest.raises(CoreError, match="cannot read the authorities for TLS at /nowhere/ca.pem: No such file"):
+        mariadb.Server(dict(LOGIN, login_tls_ca="/nowhere/ca.pem")).rows("SELECT 1")
+
+
+@pytest.mark.parametrize("errno", [2003, 1045, 1130])
+def test_nobody_there_and_no_entry_are_no_trouble_with_tls(errno, monkeypatch):
+    pymysql = pytest.importorskip("pymysql")
+
+    def refuse(**options):
+        raise pymysql.err.OperationalError(errno, "no")
+
+    monkeypatch.setattr(pymysql, "connect", refuse)
+    assert mariadb.Server({}).tls_trouble("127.0.0.1", 1, "u", SECRET, "/ca.pem") is None

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 import pytest
+from ansible_collections.constellation.opennebula.plugins.filter import tls_accounts
 from ansible_collections.constellation.opennebula.plugins.module_utils.core import grants
 from ansible_collections.constellation.opennebula.plugins.module_utils.core.errors import CoreError, Problems
 
@@ -68,3 +69,37 @@ def test_mistakes_are_reported_together():
 def test_names_cannot_carry_statements(name, charset):
     with pytest.raises(CoreError):
         grants.plan({"databases": set(), "accounts": {}}, [name], [], charset)
+
+
+# --- the demand for TLS ---
+
+NODES = {"alpha1": {"address": "10.0.0.1"}, "beta1": {"address": "10.0.2.1"}, "beta2": {"address": "10.0.2.2"}}
+USERS = [{"name": "oneadmin", "hosts": ["localhost"], "privileges": {}},
+         {"name": "repl", "hosts": ["10.0.0.1", "10.0.2.1", "10.0.2.2"], "require_tls": True}, {"name": "off", "hosts": ["10.0.2.1"], "require_tls": False}]
+
+
+def using(*answers):
+    return {"sources": [{"ssl": answer} for answer in answers]}
+
+
+@pytest.mark.parametrize("seen, hosts", [
+    ({"alpha1": using(True), "beta1": using(True, True), "beta2": using(True, True)}, ["10.0.0.1", "10.0.2.1", "10.0.2.2"]),
+    ({"alpha1": using(True), "beta1": using(True, False)}, ["10.0.0.1"]),
+    ({"alpha1": None, "beta1": {"failed": True}, "beta2": using()}, []),
+    ({"stranger": using(True)}, [])])
+def test_tls_is_demanded_only_from_those_whose_channels_all_use_it(seen, hosts):
+    found = tls_accounts.tls_accounts(USERS, NODES, seen)
+    assert found == ([{"name": "repl", "hosts": hosts, "require_tls": True}] if hosts else [])
+
+
+def test_before_that_nothing_is_demanded_and_nothing_taken_back():
+    first = tls_accounts.tls_accounts(USERS)
+    assert ["require_tls" in user for user in first] == [False, False, True]
+    live = {"hash": "*H", "plugin": "mysql_native_password", "tls": True, "grants": {}}
+    account = grants.Account("repl", "h", "*H", (), require_tls=None)
+    assert not grants.plan({"databases": set(), "accounts": {("repl", "h"): live}}, [], [account])
+    assert "REQUIRE NONE" in grants.plan({"databases": set(), "accounts": {}}, [], [account]).changes[0].step[0].sql
+
+
+def test_check_mode_foresees_the_demand():
+    assert tls_accounts.tls_accounts(USERS, NODES, {"alpha1": using(False)}, True)[0]["hosts"] == ["10.0.0.1"]

@@ -144,3 +144,15 @@ def test_source_that_a_ring_leads_elsewhere_is_left_there_and_changed_in_all_els
     (change,) = replication.plan([row(Master_Host="stranger")], wanted).changes
     assert change.after == {"host": "declared"}
     assert replication.plan([], wanted).changes[0].after["host"] == "declared"
+
+
+@pytest.mark.parametrize("text, cause", [      # as 10.11.19 says it
+    ("SSL connection error: SSL certificate validation failure", "does not name the address"),
+    ("SSL connection error: SSL is required, but the server does not support it", "offers no TLS"),
+    ("SSL connection error: SSL_CTX_set_default_verify_paths failed", "cannot be read here"),
+    ("SSL connection error: error:00000000:lib(0)::reason(0)", "is over, or of an authority")])
+def test_what_went_wrong_with_tls_is_told_with_source_server_and_remedy(text, cause):
+    shown = row(Connection_name="zone0", Slave_IO_Running="Connecting", Last_IO_Errno=2026, Last_IO_Error=f"error connecting … {text}")
+    error = replication.explain(shown, replication.Source("zone0", "10.0.1.101", user="u"), "root@beta1")
+    assert str(error).startswith("source zone0 does not run at root@beta1: towards 10.0.1.101:3306") and cause in error.why and error.hint
+    assert error.data["errno"] == 2026 and replication.judge(shown) == "failed" and replication.judge(shown, wait_for="connecting") == "failed"

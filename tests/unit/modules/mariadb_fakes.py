@@ -20,6 +20,7 @@ class FakeServer:
     def __init__(self, network=None, cnf=None, absent=False, deaf=False, semi_sync=False):
         self.network, self.cnf, self.absent, self.deaf, self.semi_sync = network or {}, cnf or {}, absent, deaf, semi_sync
         self.settings = {}
+        self.tls = {}      # {(host, port): why TLS would fail there}
         self.connections, self.passwords, self.writes, self.secrets, self.now = {}, {}, [], [], 0.0
 
     # --- reading
@@ -34,6 +35,10 @@ class FakeServer:
         known = {name: value for name, (value, dummy) in replication.RULES.items()}
         return dict(known, rpl_semi_sync_slave_enabled="ON" if self.semi_sync else "OFF", read_only="ON", rpl_semi_sync_master_enabled="OFF",
                     gtid_ignore_duplicates="ON") | self.settings
+
+    def tls_trouble(self, host, port, user, password, ca):
+        answer = self.network.get((host, port), 2003)
+        return None if isinstance(answer, int) or answer != password else self.tls.get((host, port), "")
 
     def clock(self):
         return self.now

@@ -4,13 +4,16 @@
 """Module database_service against a systemd that behaves."""
 from __future__ import annotations
 
+import base64
+import json
+
 import pytest
 from ansible_collections.constellation.opennebula.plugins.module_utils.adapters import services
 from ansible_collections.constellation.opennebula.plugins.module_utils.core.errors import CoreError, NotConverged, NotThere
 from ansible_collections.constellation.opennebula.plugins.modules import database_service
 
 FILE = "/etc/mysql/mariadb.conf.d/90-constellation.cnf"
-WANT = {"unit": "mariadb", "sockets": ["mariadb.socket"], "config_files": [FILE], "dependents": ["corosync"], "restart": True}
+WANT = {"unit": "mariadb", "sockets": ["mariadb.socket"], "config_files": [FILE], "certificate": None, "dependents": ["corosync"], "restart": True}
 
 
 class FakeSystemd:
@@ -135,3 +138,88 @@ def test_unit_that_is_no_service_is_watched_by_its_own_name():
     systemd = FakeSystemd()
     systemd._unit("heal.timer", True, NeedDaemonReload="yes")
     assert "heal.timer" in database_service.ensure(dict(WANT, dependents=["heal.timer"]), systemd, FakeServer(), True).plan.as_list()[0]["target"]
+
+
+# --- the certificate that the server shows ---
+
+def pem(number):
+    return f"-----BEGIN CERTIFICATE-----\n{base64.b64encode(b'certificate %d' % number).decode()}\n-----END CERTIFICATE-----\n"
+
+
+class TlsServer(FakeServer):
+    """shown: the certificate it reads at its start and on FLUSH SSL; None while it runs without TLS, which only a restart ends."""
+
+    def __init__(self, tree, systemd, tls=True, deaf=False, read_only="ON"):
+        super().__init__(read_only)
+        self.tree, self.systemd, self.deaf, self.asked = tree, systemd, deaf, []
+        self.shown, self.started = (pem(1) if tls else None), len(systemd.steps)
+
+    def close(self):
+        pass
+
+    def shown_certificate(self):
+        if ("restart", "mariadb.service") in self.systemd.steps[self.started:]:
+            self.shown, self.started = self.tree.chain, len(self.systemd.steps)
+        return self.shown
+
+    def do(self, sql):
+        assert sql == "FLUSH SSL" and self.shown, "10.11 does nothing without TLS"
+        self.asked.append(sql)
+        self.shown = self.shown if self.deaf else self.tree.chain
+
+
+class FakeTree:
+    def __init__(self, number):
+        self.chain = pem(number)
+
+    def read(self, path):
+        assert path == CERTIFICATE
+        return {"content": self.chain + "-----BEGIN PRIVATE KEY-----\nQ0FOQVJZLTlmMmM=\n-----END PRIVATE KEY-----\n"}
+
+
+CERTIFICATE = "/etc/constellation/tls/server.pem"
+WITH = dict(WANT, certificate=CERTIFICATE, config_files=[])
+
+
+@pytest.mark.parametrize("number, asked", [(1, []), (2, ["FLUSH SSL"])])
+def test_new_certificate_is_taken_up_without_a_restart(number, asked):
+    tree, systemd = FakeTree(number), FakeSystemd(pacemaker="active")
+    server = TlsServer(tree, systemd, read_only="OFF")      # even on the zone's writer
+    foreseen = database_service.ensure(WITH, systemd, server, True, tree)
+    assert server.asked == []
+    done = database_service.ensure(WITH, systemd, server, False, tree)
+    assert done.plan.as_list() == foreseen.plan.as_list() and server.asked == asked
+    assert ("restart", "mariadb.service") not in systemd.steps
+    assert not database_service.ensure(WITH, systemd, server, False, tree).changed
+    assert "Q0FO" not in json.dumps(done.as_result())
+
+
+def test_server_without_tls_is_restarted_unless_it_is_the_writer():
+    tree, systemd = FakeTree(1), FakeSystemd(pacemaker="active")
+    with pytest.raises(CoreError, match="refusing to restart MariaDB"):
+        database_service.ensure(WITH, systemd, TlsServer(tree, systemd, tls=False, read_only="OFF"), False, tree)
+    assert database_service.ensure(WITH, systemd, TlsServer(tree, systemd, tls=False), False, tree).changed
+    assert ("restart", "mariadb.service") in systemd.steps
+
+
+def test_restart_that_is_due_anyway_brings_the_certificate():
+    tree, systemd = FakeTree(2), FakeSystemd()
+    server = TlsServer(tree, systemd)
+    database_service.ensure(dict(WITH, config_files=[FILE]), systemd, server, False, tree)
+    assert server.asked == [] and server.shown == pem(2)
+
+
+def test_server_that_keeps_its_old_certificate_is_found_out():
+    tree, systemd = FakeTree(2), FakeSystemd()
+    with pytest.raises(NotConverged, match="server_certificate mariadb did not converge"):
+        database_service.ensure(WITH, systemd, TlsServer(tree, systemd, deaf=True), False, tree)
+
+
+@pytest.mark.parametrize("tls, asked, needed", [(True, ["FLUSH SSL"], True), (False, [], True)])
+def test_restart_that_is_left_for_later_does_not_keep_a_new_certificate_away(tls, asked, needed):
+    tree, systemd = FakeTree(2), FakeSystemd(pacemaker="active")
+    server = TlsServer(tree, systemd, tls=tls, read_only="OFF")
+    for config_files in ([FILE], []):
+        outcome = database_service.ensure(dict(WITH, config_files=config_files, restart=False), systemd, server, False, tree)
+        assert outcome.as_result()["restart_needed"] == (needed if config_files or not tls else False)
+        assert server.asked == asked and ("restart", "mariadb.service") not in systemd.steps

@@ -290,3 +290,42 @@ def test_read_only_is_a_word_since_12_0(word, closed):
 def test_info_of_a_host_without_mariadb_is_an_answer():
     report = replication_info.read({"names": None, "wait_gtid_pos": None, "wait_timeout_s": 3.0}, fakes.FakeServer(absent=True))
     assert report["present"] is False and report["sources"] == [] and "2002" in report["why_absent"]
+
+
+# --- TLS ---
+
+TLS = {"ssl": True, "ssl_ca": "/ca.pem"}
+NAME = "[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: IP address mismatch, certificate is not valid for '10.90.1.12'. (_ssl.c:1006)"
+
+
+@pytest.mark.parametrize("trouble, hint", [
+    (NAME, "subject alternative names"), ("2026 SSL is required but the server doesn't support it", "let its MariaDB run with it"),
+    ("2026 the server offers no TLS", "let its MariaDB run with it"), ("certificate has expired", "renew it, or correct ssl_ca")])
+def test_running_source_is_not_stopped_for_tls_that_would_fail(server, trouble, hint):
+    ensure(params(pair()), server)
+    server.writes.clear()
+    server.tls[PEER] = trouble
+    with pytest.raises(CoreError) as refused:
+        ensure(params(pair(), **TLS), server)
+    error = refused.value
+    assert server.writes == [] and error.data["source"] == "zone0-slave" and error.data["errno"] == 2026
+    assert "10.90.1.12:3306" in str(error) and trouble in str(error) and hint in error.hint and "Nothing was changed" in str(error) and SECRET not in str(error)
+    assert ensure(params(pair(), **TLS), server, check=True).changed, "in check mode its server may not have it yet"
+
+
+def test_source_moves_to_tls_by_its_three_options_and_stays(server):
+    ensure(params(pair()), server)
+    done = ensure(params(pair(), **TLS), server)
+    assert result(done)["changes"][0]["after"] == {"ssl": True, "ssl_ca": "/ca.pem", "ssl_verify": True}
+    server.tls[PEER] = NAME
+    assert not ensure(params(pair(), **TLS), server).changed, "one that is set up so is not tried again"
+
+
+def test_nobody_at_the_address_yet_is_no_reason_to_refuse_tls():
+    server = fakes.FakeServer({}, cnf={"zone0": TABLES})
+    assert ensure(params(federation(), wait_for="connecting", **TLS), server).changed
+
+
+def test_source_that_verifies_nothing_is_not_tried(server):
+    server.tls[PEER] = NAME
+    assert ensure(params(pair(), ssl_verify=False, **{key: value for key, value in TLS.items()}), server).changed
