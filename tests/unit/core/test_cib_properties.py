@@ -17,7 +17,7 @@ from ansible_collections.constellation.opennebula.plugins.module_utils.core impo
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 from cib_examples import bare, descriptions, foreign, holds, named, step  # noqa: E402
 
-EXAMPLES = int(os.environ.get("EXAMPLES", "40"))
+EXAMPLES = int(os.environ.get("EXAMPLES", "16"))
 
 
 @hypothesis.settings(max_examples=EXAMPLES, suppress_health_check=list(hypothesis.HealthCheck))

@@ -69,7 +69,7 @@ def ensure(cluster, description, absent, check_mode=False, **changes):
     return cluster_config.ensure(dict(params, **changes), cluster, check_mode, Clock()).as_result()
 
 
-@hypothesis.settings(max_examples=int(os.environ.get("EXAMPLES", "6")), suppress_health_check=list(hypothesis.HealthCheck))
+@hypothesis.settings(max_examples=int(os.environ.get("EXAMPLES", "3")), suppress_health_check=list(hypothesis.HealthCheck))
 @hypothesis.given(descriptions(), descriptions(), foreign())
 def test_pacemakers_own_programs_make_of_it_what_was_predicted(tmp_path_factory, first, second, strangers):
     live = tmp_path_factory.mktemp("cib") / "live.xml"
