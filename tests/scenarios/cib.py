@@ -43,6 +43,19 @@ DRIFT = {  # the object → the hand's command, what the prediction says of it (
 DELETED = {"fence_alpha1": "pcs stonith delete fence_alpha1", "fence_alpha1-never-on-alpha1": "true"}       # pcs takes the constraint along
 
 
+FED_BACK = """
+- hosts: zone_alpha
+  gather_facts: false
+  tasks:
+    - constellation.opennebula.cluster_info:
+      register: cluster
+      run_once: true
+    - constellation.opennebula.cluster_config:
+        description: "{{ cluster.description }}"
+      run_once: true
+"""
+
+
 def told(run):
     """Return {object: (kind, before, after)} of what the run's modules tell of the cluster."""
     return {change["target"]: (change["kind"], change["before"], change["after"]) for event in run.results("ok") if event["changed"]
@@ -69,6 +82,11 @@ def main():
     checks.that(all(theirs.values()), "there are objects of others", theirs)
     run = stage.play("playbooks/site.yml", "--check", "--diff", *ARGUMENTS, name="cib-strangers")
     checks.that(run.rc == 0 and not run.changed, "they are no drift", run.changed)
+
+    playbook = stage.ROOT / "build/scenarios/fed-back.yml"
+    playbook.write_text(FED_BACK, encoding="utf-8")
+    run = stage.play(str(playbook), name="cib-fed-back")
+    checks.that(run.rc == 0 and not run.changed, "what cluster_info returns can be given back and changes nothing", run.log)
 
     for command in [command for command, dummy in DRIFT.values()] + list(DELETED.values()):
         node.read(command)
