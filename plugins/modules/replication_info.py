@@ -122,6 +122,11 @@ semi_sync:
   returned: always
   type: dict
   sample: {rpl_semi_sync_master_status: "ON", rpl_semi_sync_master_clients: "1", rpl_semi_sync_slave_status: "OFF"}
+certificate_fingerprint:
+  description: SHA-256 fingerprint of the certificate that the server shows; empty when it offers no TLS.
+  returned: when RV(present)
+  type: str
+  sample: "5F:0A:…"
 server_id:
   description: Number of this server.
   returned: when RV(present)
@@ -141,7 +146,7 @@ read_only:
 
 from ..module_utils import glue
 from ..module_utils.adapters import mariadb
-from ..module_utils.core import replication
+from ..module_utils.core import certificate, replication
 from ..module_utils.core.errors import NotThere
 
 VARIABLES = (
@@ -162,6 +167,7 @@ def read(params, server):
         rows = [row for row in server.slaves() if params["names"] is None or row["Connection_name"] in params["names"]]
         variables = server.variables(VARIABLES)
         gtid = dict(server.rows(POSITIONS)[0])
+        shown = server.shown_certificate() if variables.get("have_ssl") == "YES" else None
     except NotThere as absent:
         return {"present": False, "why_absent": str(absent), "sources": [], "status": [], "rows": [], "gtid": {}, "variables": {}, "semi_sync": {}}
     if reached is not None:
@@ -169,7 +175,8 @@ def read(params, server):
     return {
         "present": True, "sources": replication.parse(rows), "status": [replication.status_of(row) for row in rows], "rows": rows, "gtid": gtid,
         "variables": variables, "semi_sync": server.status("rpl_semi_sync%"), "server_id": int(variables["server_id"]),
-        "gtid_domain_id": int(variables["gtid_domain_id"]), "read_only": variables["read_only"] != "OFF"}
+        "gtid_domain_id": int(variables["gtid_domain_id"]), "read_only": variables["read_only"] != "OFF",
+        "certificate_fingerprint": certificate.fingerprint(shown) if shown else ""}
 
 
 def main():

@@ -20,9 +20,14 @@ options:
     description:
       - Names of the variables that hold the registered results on each front-end, by part.
       - Parts are C(frontend) from M(constellation.opennebula.frontend_info), C(cluster) from M(constellation.opennebula.cluster_info),
-        C(replication) from M(constellation.opennebula.replication_info) and C(tables) from M(constellation.opennebula.federated_tables_info).
+        C(replication) from M(constellation.opennebula.replication_info), C(certificate) from M(constellation.opennebula.tls_certificate_info) and
+        C(tables) from M(constellation.opennebula.federated_tables_info).
     type: dict
     required: true
+  certificate_days:
+    description: A certificate that is good for fewer days is red.
+    type: int
+    default: 30
 """
 
 EXAMPLES = r"""

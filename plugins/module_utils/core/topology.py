@@ -28,12 +28,16 @@ SERVICES = ("opennebula", "opennebula-sunstone", "opennebula-gate", "opennebula-
 ZONE_VARIABLES = ("zone_name", "zone_mode", "zone_id", "zone_vip", "zone_federation_vip", "zone_endpoint", "zone_vip_nic", "zone_laboratory", "zone_services",
                   "zone_quorum_device")
 NODE_VARIABLES = ("node_address", "node_links", "server_id", "fence")
+TLS_VARIABLES = ("database_tls", "database_tls_required", "database_tls_ca", "database_tls_certificate", "database_tls_key")
 # "opennebula_topology" and its two companions are set by us; an inventory must not.
 GLOBAL_VARIABLES = ("opennebula_release", "opennebula_db_password", "opennebula_replication_password", "opennebula_oneadmin_password",
                     "opennebula_hacluster_password", "opennebula_replication_layout")
 DERIVED_VARIABLES = ("opennebula_topology", "opennebula_zone", "opennebula_node")
 SECRETS = ("opennebula_db_password", "opennebula_replication_password", "opennebula_oneadmin_password", "opennebula_hacluster_password")
 DELAYS = ("delay_s", "delay", "pcmk_delay_base")
+
+TLS_MODES = ("off", "given", "made")
+TLS_FOLDER = "/etc/constellation/tls"
 
 MASTER_ZONE_ID = 0
 FIRST_SLAVE_ZONE_ID = 100  # oned gives the first new zone this id (RequestManagerAllocate, seen on 5.0.2 and 7.4.0)
@@ -90,6 +94,7 @@ class Node:
     pair_sources: tuple
     federation_sources: tuple
     replication_clients: tuple
+    certificate_names: tuple
     fence: object  # {device, devices, agent, delay_s} of the first device and the names of all, or None in a laboratory without fencing
 
 
@@ -100,6 +105,7 @@ class Topology:
     zones: dict
     nodes: dict
     master_zone: object
+    tls: dict  # of the databases: mode, used, and where each front-end has the files
     warnings: tuple = ()
 
     def as_dict(self):
@@ -148,15 +154,16 @@ def derive(inventory, known_variables=(), prefixes=()):
     devices = {name: _quorum_device(inventory, name, hosts, problems) for name, hosts in members.items()}
     layout = _layout(inventory, members)
     problems += layouts.problems(layout, {name: (modes[name], hosts) for name, hosts in members.items()})
+    tls = _tls(inventory, [host for hosts in members.values() for host in hosts], problems)
     if problems:
         raise Problems("the inventory is not usable", problems, hint="Nothing was touched. Mend the inventory and run again.")
     for name, zone in zones.items():
         given = inventory[members[name][0]].get("zone_quorum_device")
         zone.update(links=links[name], quorum_device=devices[name], quorum_host=str(given["host"]) if isinstance(given, dict) else "")
-    return _build(release, layout, zones, members, addresses, server_ids, inventory)
+    return _build(release, layout, zones, members, addresses, server_ids, inventory, tls)
 
 
-def _build(release, layout, zones, members, addresses, server_ids, inventory):
+def _build(release, layout, zones, members, addresses, server_ids, inventory, tls):
     master = next((name for name, zone in zones.items() if zone["mode"] == "master"), None)
     slaves = [host for name in members if zones[name]["mode"] == "slave" for host in members[name]]
     final = {}
@@ -171,7 +178,7 @@ def _build(release, layout, zones, members, addresses, server_ids, inventory):
     warnings = layouts.warnings(layout, final.get(master), bool(slaves))
     warnings += [f"zone {name} is a laboratory without fencing: a partition can corrupt its database" for name, zone in final.items()
                  if zone.laboratory and not all(nodes[host].fence for host in zone.nodes)]
-    return Topology(release, layout, final, nodes, master, tuple(warnings))
+    return Topology(release, layout, final, nodes, master, tls, tuple(warnings))
 
 
 def _node(variables, host, index, layout, zone, master, server_id, federation_clients):
@@ -187,6 +194,7 @@ def _node(variables, host, index, layout, zone, master, server_id, federation_cl
         **layouts.settings(layout, zone.mode), settings=layouts.variables(layout, zone.mode, zone.id, server_id), pair_sources=tuple(pair),
         federation_sources=tuple(federation),
         replication_clients=tuple([peer["address"] for peer in peers] + federation_clients),
+        certificate_names=tuple([host, zone.addresses[host], zone.vip.ip] + ([zone.federation_vip.ip] if zone.federation_vip else [])),
         fence={"device": fencing.device_id(host), "devices": [fencing.device_id(host, level) for level in range(1, len(fence) + 1)],
                "agent": fence[0]["agent"], "delay_s": int(fence[0].get("delay_s", 0))} if fence else None)
 
@@ -408,6 +416,30 @@ def _check_secrets(inventory, members, problems):
         if missing:
             where = "" if len(missing) == len(hosts) else f" for {', '.join(missing)}"
             problems.append(f"{secret} is not set{where}; put it into a vaulted file of group_vars/all")
+
+
+def _tls(inventory, hosts, problems):
+    """Return how the databases speak TLS: one answer for all of them, since each follows others."""
+    modes = {host: _tls_mode(inventory[host].get("database_tls", "off")) for host in hosts}
+    required = {host: _true(inventory[host].get("database_tls_required", True)) for host in hosts}
+    for variable, values in (("database_tls", modes), ("database_tls_required", required)):
+        if len(set(values.values())) > 1:
+            shown = ", ".join(f"{host}: {value}" for host, value in values.items())
+            problems.append(f"{variable} differs between front-ends ({shown}); they replicate from each other, so set it once, for all")
+    mode = next(iter(modes.values()), "off")
+    if mode not in TLS_MODES:
+        problems.append(f"database_tls is {mode!r}; use one of: {', '.join(TLS_MODES)}")
+    for variable in ("database_tls_ca", "database_tls_certificate", "database_tls_key") if mode == "given" else ():
+        missing = [host for host in hosts if not inventory[host].get(variable)]
+        if missing:
+            problems.append(f"database_tls is given, and {variable} is not set for {', '.join(missing)}; give its text in PEM, a key from a vaulted file")
+    used = mode != "off" and all(required.values())
+    return {"mode": mode, "used": used, "ca": f"{TLS_FOLDER}/ca.pem" if used else "", "folder": TLS_FOLDER}
+
+
+def _tls_mode(value):
+    """Return the mode; YAML reads a bare off as false."""
+    return "off" if value is False or value is None else str(value)
 
 
 def _unknown_variables(inventory, known, prefixes):

@@ -8,20 +8,26 @@ of that name, or None. What could not be seen is unknown, never green.
 """
 from __future__ import annotations
 
-from . import federated, gtid, layouts, repair, replication, replication_rules
+from . import federated, gtid, layouts, repair, replication, replication_rules, tls
 from .report import check
 
 # What each reading module returns whenever it has really looked. A module that crashed under failed_when: false has a result without it.
-OWN = {"frontend": ("addresses", "units"), "cluster": ("running", "nodes"), "replication": ("present",), "tables": ("present",)}
+OWN = {"frontend": ("addresses", "units"), "cluster": ("running", "nodes"), "replication": ("present",), "certificate": ("certificates",),
+       "tables": ("present",)}
 
 
-def verify(topology, seen, inventory=()):
-    """Return the Checks of the whole federation, zones first. inventory: what ansible-playbook was given with -i, for the commands."""
+def verify(topology, seen, inventory=(), certificate_days=30):
+    """Return the Checks of the whole federation, zones first.
+
+    inventory: what ansible-playbook was given with -i, for the commands; certificate_days: how long a certificate must be good at least.
+    """
     checks = []
     for zone in topology["zones"].values():
         checks += _zone(topology, zone, {node: seen.get(node) or {} for node in zone["nodes"]})
     for name, node in topology["nodes"].items():
         checks += _replication(topology, node, _part(seen.get(name), "replication"), seen, inventory)
+        if topology["tls"]["mode"] != "off":
+            checks += _tls(node, seen.get(name), certificate_days)
     if topology["master_zone"]:
         checks += _federation(topology, seen, inventory)
     if topology["layout"] == layouts.GUIDE:
@@ -159,6 +165,7 @@ def _replication(topology, node, report, seen, inventory=()):
                     "systemctl status mariadb")
         return
     rows = {source["name"]: source for source in report["sources"]}
+    encrypted = {"ssl": topology["tls"]["used"], "ssl_ca": topology["tls"]["ca"], "ssl_verify": True}
     wanted = []
     for source in node["pair_sources"] + node["federation_sources"]:
         have = rows.get(source["name"], {})
@@ -168,7 +175,7 @@ def _replication(topology, node, report, seen, inventory=()):
             source = dict(source, host=have["host"])
         known = {key: value for key, value in have.items() if key not in ("state",) and key in replication.Source.__dataclass_fields__}
         wanted += replication.wanted_sources([dict(known, user=have.get("user") or "unknown", state="started", do_tables=source.get("do_tables", []),
-                                                   **{key: source[key] for key in ("name", "host", "port")})])
+                                                   **encrypted, **{key: source[key] for key in ("name", "host", "port")})])
     verdicts = replication.health(report["rows"], report["variables"], wanted, node["settings"])
     raw = replication.by_name(report["rows"])
     hosts = {source["name"]: (source["host"], source["port"]) for source in node["pair_sources"] + node["federation_sources"]}
@@ -194,6 +201,26 @@ def _out_of_the_ring(topology, node, source, have, seen):
     ring = [row for row in database["sources"] if row["name"] == topology["nodes"][name]["pair_sources"][0]["name"]]
     passes_on = not database["read_only"] or (ring and replication.threads_of(replication.by_name(database["rows"])[ring[0]["name"]]) == ("Yes", "Yes"))
     return None if passes_on else name
+
+
+def _tls(node, reports, certificate_days):
+    """Would the others be able to connect, and for how much longer? That they do, and over TLS, is what the sources show."""
+    target, again = node["name"], "Run site.yml; it renews a certificate that the collection made. A given one must be given anew (database_tls_certificate)."
+    found, server = _part(reports, "certificate"), _part(reports, "replication")
+    known = (found or {}).get("certificates") or []
+    yield check("tls", target, "its certificate can be read", bool(known) if found else None, "there is none" if found else _why(reports, "certificate"), again)
+    if not known:
+        return
+    certificate = known[0]
+    left_out = tls.missing_names(node["certificate_names"], certificate["names"])
+    yield check("tls", target, "its certificate names all addresses that it may have", not left_out,
+                f"{', '.join(left_out)} is missing; it names {', '.join(certificate['names']) or 'nobody'}", again)
+    yield check("tls", target, "its authority vouches for its certificate", not certificate["untrusted"], certificate["untrusted"], again)
+    yield check("tls", target, f"its certificate is good for {certificate_days} more days", certificate["days_left"] >= certificate_days,
+                f"it ends on {certificate['not_after']}", again + " MariaDB takes it up without a restart.")
+    shown = server.get("certificate_fingerprint") if server and server.get("present") else None
+    yield check("tls", target, "its MariaDB shows that certificate", None if shown is None else shown == certificate["fingerprint_sha256"],
+                "it could not be asked" if shown is None else "it shows another one" if shown else "it runs without TLS", "Run site.yml with --tags database.")
 
 
 def _federation(topology, seen, inventory):

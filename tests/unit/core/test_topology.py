@@ -202,3 +202,36 @@ def test_derive_ring_may_have_equal_fence_delays_but_no_shared_device():
     hosts["alpha3"]["fence"]["ip"] = hosts["alpha1"]["fence"]["ip"]
     with pytest.raises(Problems, match="alpha1 and alpha3 have the same fence device"):
         topology.derive(hosts)
+
+
+# --- TLS of the databases ---
+
+@pytest.mark.parametrize("variables, mode, used", [
+    ({}, "off", False), ({"database_tls": False}, "off", False), ({"database_tls": "off"}, "off", False), ({"database_tls": "made"}, "made", True),
+    ({"database_tls": "made", "database_tls_required": False}, "made", False),
+    ({"database_tls": "given", "database_tls_ca": "CANARY-a", "database_tls_certificate": "CANARY-b", "database_tls_key": "CANARY-c"}, "given", True)])
+def test_tls_is_one_answer_for_all(variables, mode, used):
+    found = topology.derive(changed("alpha1 alpha2 beta1 beta2", **variables))
+    assert (found.tls["mode"], found.tls["used"]) == (mode, used)
+    assert found.tls["ca"] == ("/etc/constellation/tls/ca.pem" if used else "")
+    assert "CANARY" not in json.dumps(found.as_dict())
+
+
+def test_certificate_names_every_address_that_the_front_end_may_have():
+    found = topology.derive(inventory())
+    assert found.nodes["alpha2"].certificate_names == ("alpha2", "10.90.1.12", "10.90.1.100", "10.90.1.101")
+    assert found.nodes["beta1"].certificate_names == ("beta1", "10.90.2.11", "10.90.2.100")
+    asked = {source["host"] for node in found.nodes.values() for source in node.pair_sources + node.federation_sources}
+    assert asked <= {name for node in found.nodes.values() for name in node.certificate_names}
+
+
+@pytest.mark.parametrize("hosts, variables, says", [
+    ("alpha1", {"database_tls": "made"}, "database_tls differs between front-ends (alpha1: made, alpha2: off"),
+    ("alpha1 alpha2 beta1 beta2", {"database_tls": "on"}, "database_tls is 'on'; use one of: off, given, made"),
+    ("alpha1 alpha2 beta1 beta2", {"database_tls": "given", "database_tls_ca": "x", "database_tls_certificate": "x"},
+     "database_tls is given, and database_tls_key is not set for alpha1, alpha2, beta1, beta2"),
+    ("beta1 beta2", {"database_tls_required": False}, "database_tls_required differs between front-ends")])
+def test_tls_mistakes_are_refused(hosts, variables, says):
+    with pytest.raises(Problems) as refused:
+        topology.derive(changed(hosts, **variables))
+    assert says in str(refused.value)

@@ -247,7 +247,8 @@ def test_reading_module_that_crashed_is_unknown_and_says_its_last_line(part):
 
 @pytest.mark.parametrize("part", sorted(verification.OWN))
 def test_every_reading_module_documents_what_makes_its_result_a_look(part):
-    module = {"frontend": "frontend_info", "cluster": "cluster_info", "replication": "replication_info", "tables": "federated_tables_info"}[part]
+    module = {"frontend": "frontend_info", "cluster": "cluster_info", "replication": "replication_info", "tables": "federated_tables_info",
+              "certificate": "tls_certificate_info"}[part]
     returned = (ROOT / f"plugins/modules/{module}.py").read_text(encoding="utf-8").split('RETURN = r"""', 1)[1].split('"""', 1)[0]
     assert all(f"\n{name}:\n" in returned for name in verification.OWN[part])
 
@@ -350,3 +351,67 @@ def test_layout_guide_is_green_when_every_channel_runs_and_nobody_has_more_than_
 def test_layout_guide_says_what_is_wrong_and_what_cannot_be_known(target, status, words, change):
     found = guide_bad(change)
     assert [one for one in found if one[:2] == (target, status) and words in one[2]], found
+
+
+# --- TLS ---
+
+PRINT = "AA:BB"
+
+
+def encrypted():
+    """Return the topology with TLS and the reports of a federation that uses it."""
+    facts, reports = copy.deepcopy(FACTS), seen()
+    facts["tls"] = {"mode": "made", "used": True, "ca": "/ca.pem", "folder": "/"}
+    for name, parts in reports.items():
+        for row in parts["replication"]["rows"]:
+            row.update(Master_SSL_Allowed="Yes", Master_SSL_CA_File="/ca.pem", Master_SSL_Verify_Server_Cert="Yes")
+        parts["replication"].update(sources=verification.replication.parse(parts["replication"]["rows"]), certificate_fingerprint=PRINT)
+        parts["certificate"] = {"certificates": [{"names": sorted(facts["nodes"][name]["certificate_names"]), "days_left": 400, "untrusted": "",
+                                                  "not_after": "2027-12-24T00:00:00Z", "fingerprint_sha256": PRINT}]}
+    return facts, reports
+
+
+def test_federation_over_tls_is_green_and_its_certificates_were_looked_at():
+    checks = verification.verify(*encrypted())
+    assert report.bad(checks) == [] and len([one for one in checks if one.area == "tls"]) == 20
+    assert [one.target for one in checks if one.what == "source zone0"].count("beta1") == 3      # encrypted, filter, runs
+
+
+def test_without_tls_no_certificate_is_looked_at():
+    assert [one for one in verification.verify(FACTS, seen()) if one.area == "tls"] == []
+
+
+def spoil_certificate(**facts):
+    return lambda parts: parts["certificate"]["certificates"][0].update(facts)
+
+
+@pytest.mark.parametrize("spoil, status, what", [
+    (lambda parts: parts.update(certificate={"certificates": []}), "red", "its certificate can be read"),
+    (lambda parts: parts.update(certificate={"failed": True, "msg": "no openssl"}), "unknown", "its certificate can be read"),
+    (spoil_certificate(names=["alpha1", "10.90.1.11"]), "red", "its certificate names all addresses that it may have"),
+    (spoil_certificate(untrusted="unable to get local issuer certificate"), "red", "its authority vouches for its certificate"),
+    (spoil_certificate(days_left=29), "red", "its certificate is good for 30 more days"),
+    (spoil_certificate(days_left=-1), "red", "its certificate is good for 30 more days"),
+    (lambda parts: parts["replication"].update(certificate_fingerprint="CC"), "red", "its MariaDB shows that certificate"),
+    (lambda parts: parts["replication"].update(certificate_fingerprint=""), "red", "its MariaDB shows that certificate"),
+    (lambda parts: parts["replication"]["rows"][0].update(Master_SSL_Allowed="No"), "red", "source zone0-slave is set up differently"),
+    (lambda parts: parts["replication"]["rows"][0].update(Master_SSL_Verify_Server_Cert="No"), "red", "source zone0-slave is set up differently"),
+])
+def test_tls_that_is_wrong_is_named(spoil, status, what):
+    facts, reports = encrypted()
+    spoil(reports["alpha1"])
+    if "sources" in reports["alpha1"]["replication"]:
+        reports["alpha1"]["replication"]["sources"] = verification.replication.parse(reports["alpha1"]["replication"]["rows"])
+    wrong = report.bad(verification.verify(facts, reports))
+    assert [(one.target, one.status, one.what) for one in wrong] == [("alpha1", status, what)] and wrong[0].why and wrong[0].hint
+
+
+def test_days_that_a_certificate_must_be_good_are_the_operators():
+    facts, reports = encrypted()
+    assert len(report.bad(verification.verify(facts, reports, certificate_days=500))) == 4
+
+
+def test_source_with_tls_is_red_where_tls_is_off():
+    facts, reports = encrypted()
+    facts["tls"] = FACTS["tls"]
+    assert {one.what for one in report.bad(verification.verify(facts, reports)) if one.target == "alpha1"} == {"source zone0-slave is set up differently"}
