@@ -53,6 +53,10 @@ options:
     description:
       - Password of O(user).
     type: str
+  tls_ca:
+    description:
+      - File with the certificate authorities to trust. With it O(masters) are read over TLS or not at all.
+    type: path
   domain:
     description:
       - GTID domain of the master zone, which is its zone id.
@@ -176,7 +180,7 @@ from ..module_utils.core.federated_compare import read
 def main():
     module = glue.module(argument_spec=dict(
         mariadb.SPEC, database={"type": "str", "default": "opennebula"}, tables={"type": "list", "elements": "str"},
-        masters={"type": "list", "elements": "str"}, master_port={"type": "int", "default": 3306}, user={"type": "str"},
+        masters={"type": "list", "elements": "str"}, master_port={"type": "int", "default": 3306}, user={"type": "str"}, tls_ca={"type": "path"},
         password={"type": "str", "no_log": True}, domain={"type": "int", "default": 0},
         domains={"type": "list", "elements": "int"}, wait_timeout_s={"type": "int", "default": 30}),
         required_by={"masters": ["user", "password"]})

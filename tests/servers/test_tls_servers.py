@@ -247,17 +247,17 @@ def test_gate_and_agent_use_it_and_refuse_a_peer_without(running, gate):
     config, login = gate.Config(*credentials(running)), str(credentials(running)[1])
     port = running.nodes["alpha1"].port
     argv = ["mariadb", f"--defaults-file={login}", "--host=127.0.0.1", f"--port={port}", "--execute=SELECT 1"]      # as the agent does
-    with gate.connect_to_peer(config, "127.0.0.1", port) as peer:
+    with gate.connect_peer(config, "127.0.0.1", port) as peer:
         assert gate.rows_of(peer, "SHOW STATUS LIKE 'Ssl_cipher'")[0]["Value"].startswith("TLS")
     assert subprocess.run(argv, check=False, capture_output=True).returncode == 0
     running.certificate("alpha1", ["alpha", "10.0.1.100"])
     running.take_up("alpha1")
     with pytest.raises(Exception, match="not valid for '127.0.0.1'"):
-        gate.connect_to_peer(config, "127.0.0.1", port)
+        gate.connect_peer(config, "127.0.0.1", port)
     assert b"2026" in subprocess.run(argv, check=False, capture_output=True).stderr
     running.restart("alpha1", tls=False)
     with pytest.raises(Exception, match="TLS|SSL"):
-        gate.connect_to_peer(config, "127.0.0.1", port)
+        gate.connect_peer(config, "127.0.0.1", port)
     assert b"2026" in subprocess.run(argv, check=False, capture_output=True).stderr
 
 

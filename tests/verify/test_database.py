@@ -4,6 +4,7 @@
 """The databases: one writer a zone, every channel running, the same federated rows everywhere."""
 from __future__ import annotations
 
+import pytest
 from look import FEDERATED, until
 
 # Measured to lose nothing over random faults (field notes on MariaDB, section 2); the ids differ a node and a zone.
@@ -90,3 +91,18 @@ def test_keeper_of_the_ring_runs_where_there_is_one(node, federation):
     ring = len(federation.zone_of(node).nodes) > 2
     service = node.host.service("constellation-ring")
     assert (service.is_running, service.is_enabled) == (ring, ring)
+
+
+def test_channels_and_accounts_use_tls_where_it_is_on(node):
+    if node.variables("ssl_cert")["ssl_cert"] == "":
+        pytest.skip("TLS is off (database_tls)")
+    folder = "/etc/constellation/tls"
+    for name, row in node.channels().items():
+        assert (row["Master_SSL_Allowed"], row["Master_SSL_Verify_Server_Cert"], row["Master_SSL_CA_File"]) == ("Yes", "Yes", f"{folder}/ca.pem"), name
+        shown = node.read(f"openssl s_client -starttls mysql -connect {row['Master_Host']}:{row['Master_Port']} -CAfile {folder}/ca.pem -verify_return_error "
+                          f"-verify_ip {row['Master_Host']} </dev/null 2>/dev/null")
+        assert "Verify return code: 0 (ok)" in shown, f"{name}: {shown}"
+    demands = dict(node.rows("SELECT CONCAT(User, '@', Host), ssl_type FROM mysql.user WHERE User IN ('opennebula_repl', 'opennebula_gate', 'opennebula_seed')"))
+    assert demands and set(demands.values()) == {"ANY"}, demands
+    assert node.read(f"stat -c '%a %U' {folder}/server.pem").split() == ["600", "mysql"]
+    assert node.read("grep -l 'PRIVATE KEY' -r /etc/constellation/authority || true").split() in ([], ["/etc/constellation/authority/ca.key"])

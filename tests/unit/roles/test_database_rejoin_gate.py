@@ -375,3 +375,22 @@ def test_healer_without_a_server_or_a_configuration_is_silent_and_one_that_heale
     world(gate, Healing([HOLE]))
     assert gate.main(["heal", *files]) == 0
     assert capsys.readouterr().out.startswith("<4>heal: channel zone0-slave stopped with 1236: The binlog")
+
+
+def test_gate_asks_its_peer_over_tls_or_not_at_all(gate, tmp_path, monkeypatch):
+    (tmp_path / "gate.conf").write_text("[gate]\nsocket = /s\n")
+    (tmp_path / "gate.cnf").write_text('[client]\nuser = g\npassword = "CANARY-9f2c"\nssl-ca = /ca.pem\nssl-verify-server-cert\n')
+    config, asked = gate.Config(tmp_path / "gate.conf", tmp_path / "gate.cnf"), []
+
+    class Plain:
+        _sock = object()
+
+        def close(self):
+            asked.append("closed")
+
+    monkeypatch.setattr(gate, "connect", lambda **where: asked.append(where) or Plain())
+    with pytest.raises(OSError, match="offers no TLS"):
+        gate.connect_peer(config, "10.0.0.2", 3306)
+    assert asked[0]["ssl"] == {"ca": "/ca.pem"} and asked[1] == "closed"
+    config.ca = None
+    assert isinstance(gate.connect_peer(config, "10.0.0.2", 3306), Plain) and "ssl" not in asked[2]

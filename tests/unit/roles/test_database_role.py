@@ -92,6 +92,18 @@ def test_gate_knows_its_peer_and_its_channel(nodes):
         "name": "beta1", "socket": "/s", "wait_s": "25", "channels": "zone100-slave", "peers": "beta2=10.0.2.12:3306"}
 
 
+def test_tls_is_in_the_configuration_and_in_the_credentials_where_it_is_on(nodes):
+    assert not [key for key, dummy in settings(render("90-constellation.cnf.j2", nodes, "alpha1")) if "ssl" in key or "tls" in key]
+    assert "ssl" not in render("gate.cnf.j2", nodes, "alpha1")
+    used = dict(nodes, tls={"mode": "made", "used": True, "ca": "/t/ca.pem", "folder": "/t"})
+    plain = dict(settings(render("90-constellation.cnf.j2", used, "alpha1")))
+    assert {key: plain[key] for key in ("ssl_ca", "ssl_cert", "ssl_key", "tls_version")} == {
+        "ssl_ca": "/t/ca.pem", "ssl_cert": "/t/server.pem", "ssl_key": "/t/server.pem", "tls_version": "TLSv1.2,TLSv1.3"}
+    assert render("gate.cnf.j2", used, "alpha1").splitlines()[-2:] == ["ssl-ca = /t/ca.pem", "ssl-verify-server-cert"]
+    offered = dict(used, tls={"mode": "made", "used": False, "ca": "", "folder": "/t"})
+    assert "ssl_cert" in render("90-constellation.cnf.j2", offered, "alpha1") and "ssl" not in render("gate.cnf.j2", offered, "alpha1")
+
+
 class Shell:
     """Runs an agent with programs that record their arguments."""
 
