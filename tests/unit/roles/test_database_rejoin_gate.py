@@ -394,3 +394,10 @@ def test_gate_asks_its_peer_over_tls_or_not_at_all(gate, tmp_path, monkeypatch):
     assert asked[0]["ssl"] == {"ca": "/ca.pem"} and asked[1] == "closed"
     config.ca = None
     assert isinstance(gate.connect_peer(config, "10.0.0.2", 3306), Plain) and "ssl" not in asked[2]
+
+
+def test_certificate_that_keeps_a_node_out_is_named_and_waited_for(gate):
+    row = {"Connection_name": "zone0-slave", "Slave_IO_Running": "Connecting", "Slave_SQL_Running": "Yes", "Last_IO_Errno": 2026, "Last_SQL_Errno": 0,
+           "Last_IO_Error": "SSL connection error: SSL certificate validation failure", "Last_SQL_Error": ""}
+    (problem,) = gate.judge_pair([row], "alpha1", ["zone0-slave"])
+    assert "error 2026: SSL connection error" in problem.why and "renews the certificates" in problem.remedy and not problem.final
