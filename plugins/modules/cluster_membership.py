@@ -80,6 +80,11 @@ options:
       sync_timeout_ms:
         description: How long a new membership waits for the vote. The default is corosync's, 30 seconds.
         type: int
+      prefer:
+        description:
+          - Command that succeeds on the node that shall get the vote when the nodes lose each other, before O(quorum_device.tie_breaker) decides.
+            It is run without a shell, so it begins with a path.
+        type: str
   first_properties:
     description: Cluster properties that already hold at the very first start. A short C(dc-deadtime) saves 15 seconds.
     type: dict
@@ -242,7 +247,7 @@ def _change_options(cluster, steps):
 def _change_device(cluster, steps):
     for verb, options in (step[1:] for step in steps if step[0] == "device"):
         if verb in ("remove", "replace"):
-            cluster.change_device("remove", [], [])
+            cluster.change_device("remove")
         if verb != "remove":
             cluster.change_device("add" if verb == "replace" else verb, *quorum_device.arguments(options))
 
@@ -309,7 +314,7 @@ SPEC = {
     "quorum_device": {"type": "dict", "required_if": [("state", "present", ("host",))], "options": {
         "state": {"type": "str", "choices": ["present", "absent"], "default": "present"}, "host": {"type": "str"},
         "algorithm": {"type": "str", "choices": ["ffsplit", "lms"], "default": "ffsplit"}, "tie_breaker": {"type": "str"},
-        "timeout_ms": {"type": "int"}, "sync_timeout_ms": {"type": "int"}}},
+        "timeout_ms": {"type": "int"}, "sync_timeout_ms": {"type": "int"}, "prefer": {"type": "str"}}},
     "first_properties": {"type": "dict", "default": {"dc-deadtime": "1s"}},
     "wait_timeout_s": {"type": "int", "default": 120},
 }

@@ -226,9 +226,9 @@ class Pacemaker:
         self._run(["pcs", "cluster", "node", "remove", name] + (["--skip-offline", "--force"] if offline else []), f"node {name} cannot be removed",
                   timeout_s=300)
 
-    def change_device(self, verb, general, model):
+    def change_device(self, verb, general=(), model=(), heuristics=()):
         """Add, change or remove the quorum device; certificates, corosync.conf and the reload are pcs' part."""
-        words = [] if verb == "remove" else general + ["model"] + (["net"] if verb == "add" else []) + model
+        words = list(general) + (["model", *(["net"] if verb == "add" else []), *model] if model else []) + (["heuristics", *heuristics] if heuristics else [])
         self._run(["pcs", "quorum", "device", verb] + words, f"the quorum device cannot be {CHANGED[verb]}", timeout_s=180,
                   hint="Does pcsd run on the quorum device's host (role cluster, tasks_from quorum_device), and does tcp 5403 there answer the nodes?")
 

@@ -14,8 +14,10 @@ from .plan import Change
 
 ALGORITHMS = ("ffsplit", "lms")
 # an option of zone_quorum_device -> where corosync.conf has it
-OPTIONS = {"host": "net.host", "algorithm": "net.algorithm", "tie_breaker": "net.tie_breaker", "timeout_ms": "timeout", "sync_timeout_ms": "sync_timeout"}
+OPTIONS = {"host": "net.host", "algorithm": "net.algorithm", "tie_breaker": "net.tie_breaker", "timeout_ms": "timeout", "sync_timeout_ms": "sync_timeout",
+           "prefer": "heuristics.exec_prefer"}
 GENERIC = ("timeout_ms", "sync_timeout_ms")
+MODE = "quorum.device.heuristics.mode"                   # sync: prefer is asked at each new membership, when it matters
 ABSENT = "absent"
 
 
@@ -39,7 +41,8 @@ def there(options):
     """
     if "quorum.device.model" not in options:
         return None
-    return {name: options[f"quorum.device.{path}"] for name, path in OPTIONS.items() if f"quorum.device.{path}" in options}
+    asked = options.get(MODE) in ("sync", "on")
+    return {name: options[f"quorum.device.{path}"] for name, path in OPTIONS.items() if f"quorum.device.{path}" in options and (asked or name != "prefer")}
 
 
 def plan(cluster, wanted, found):
@@ -58,13 +61,14 @@ def plan(cluster, wanted, found):
 
 
 def arguments(options):
-    """Return pcs' words for a device's options: the general ones before ``model``, the model's after it.
+    """Return pcs' words for a device's options: the general ones, then the model's, then those of the heuristics.
 
-    >>> arguments({"host": "q", "algorithm": "lms", "timeout_ms": "5000"})
-    (['timeout=5000'], ['host=q', 'algorithm=lms'])
+    >>> arguments({"host": "q", "algorithm": "lms", "timeout_ms": "5000", "prefer": "/bin/true"})
+    (['timeout=5000'], ['host=q', 'algorithm=lms'], ['mode=sync', 'exec_prefer=/bin/true'])
     """
     return ([f"{OPTIONS[name]}={value}" for name, value in options.items() if name in GENERIC],
-            [f"{name}={value}" for name, value in options.items() if name not in GENERIC])
+            [f"{name}={value}" for name, value in options.items() if name not in GENERIC and name != "prefer"],
+            ["mode=sync", f"exec_prefer={options['prefer']}"] if "prefer" in options else [])
 
 
 def parse_quorum(text):

@@ -39,6 +39,8 @@ DELAYS = ("delay_s", "delay", "pcmk_delay_base")
 TLS_MODES = ("off", "given", "made")
 TLS_FOLDER = "/etc/constellation/tls"
 
+# Succeeds on the front-end that runs OpenNebula: in a partition the third vote is its, and nothing moves.
+PREFERRED = "/usr/bin/systemctl is-active --quiet opennebula.service"
 MASTER_ZONE_ID = 0
 FIRST_SLAVE_ZONE_ID = 100  # oned gives the first new zone this id (RequestManagerAllocate, seen on 5.0.2 and 7.4.0)
 MARIADB_PORT = 3306
@@ -353,7 +355,7 @@ def _quorum_device(inventory, zone, hosts, problems):
     address = _node_address(inventory[name], name, problems)
     if not inventory[name].get("opennebula_hacluster_password"):
         problems.append(f"{label}: opennebula_hacluster_password is not set for {name}; the front-ends get their certificates from its pcsd")
-    return dict(given, state="present", host=address)
+    return {"prefer": PREFERRED, **given, "state": "present", "host": address}
 
 
 def _check_zone(inventory, zone, hosts, addresses, problems):

@@ -175,12 +175,14 @@ def test_members_options_and_votes_are_pcs_and_corosyncs_words(programs):
     cluster.remove_node("c", offline=True)
     cluster.change_device("add", ["timeout=5000"], ["host=192.0.2.9", "algorithm=ffsplit"])
     cluster.change_device("update", [], ["algorithm=lms"])
-    cluster.change_device("remove", [], [])
+    cluster.change_device("update", ["timeout=5000"], [], ["mode=sync", "exec_prefer=/bin/true x"])
+    cluster.change_device("remove")
     cluster.reload()
     assert [" ".join(argv) for argv, unused in calls] == [
         "pcs cluster node add c addr=192.0.2.3 addr=198.51.100.3", "pcs cluster link add a=198.51.100.1 b=198.51.100.2",
         "pcs cluster node remove c", "pcs cluster node remove c --skip-offline --force",
         "pcs quorum device add timeout=5000 model net host=192.0.2.9 algorithm=ffsplit", "pcs quorum device update model algorithm=lms",
+        "pcs quorum device update timeout=5000 heuristics mode=sync exec_prefer=/bin/true x",
         "pcs quorum device remove", "corosync-cfgtool -R"]
     answers["corosync-cfgtool"] = (1, "Reloading corosync.conf...", "Could not reload configuration. Error 28")
     with pytest.raises(CoreError, match="corosync did not take its new configuration.*Error 28"):

@@ -85,7 +85,8 @@ def with_device(**more):
 
 def test_derive_quorum_device_is_reached_by_address_and_its_host_is_named():
     found = topology.derive(with_device(algorithm="lms", timeout_ms=5000)).as_dict()
-    assert found["zones"]["alpha"]["quorum_device"] == {"state": "present", "host": "10.90.9.11", "algorithm": "lms", "timeout_ms": 5000}
+    assert found["zones"]["alpha"]["quorum_device"] == {
+        "prefer": "/usr/bin/systemctl is-active --quiet opennebula.service", "state": "present", "host": "10.90.9.11", "algorithm": "lms", "timeout_ms": 5000}
     assert found["zones"]["alpha"]["quorum_host"] == "arbiter" and found["zones"]["beta"]["quorum_device"] is None
     assert found["quorum_hosts"] == ["arbiter"] and "arbiter" not in found["nodes"]
     gone = topology.derive(changed("alpha1 alpha2", zone_quorum_device="absent")).as_dict()

@@ -179,19 +179,19 @@ class Cluster:
         self.online = [node for node in self.online if node != name]
         self.running = corosync_conf.Document(self.conf).options()
 
-    def change_device(self, verb, general, model):
+    def change_device(self, verb, general=(), model=(), heuristics=()):
         document = corosync_conf.Document(self.conf)
         have = "quorum.device.model" in document.options()
         assert have == (verb != "add"), "pcs refuses a second device, and to change none"
-        self.writes.append(" ".join(["device", verb] + general + model))
+        self.writes.append(" ".join(["device", verb, *general, *model, *heuristics]))
         if verb == "remove":
             for option in [name for name in document.options() if name.startswith("quorum.device.")]:
                 document.set(option, None)
         else:
             document.set("quorum.device.model", "net")
-            for place, words in (("quorum.device.", general), ("quorum.device.net.", model)):
+            for place, words in (("quorum.device.", general), ("quorum.device.net.", model), ("quorum.device.heuristics.", heuristics)):
                 for name, value in (word.split("=", 1) for word in words):
-                    assert place == "quorum.device." or name != "host" or value in self.known, "pcs needs the host's token"
+                    assert not place.endswith("net.") or name != "host" or value in self.known, "pcs needs the host's token"
                     document.set(place + name, value)
         self.conf = document.render()
         self._nodes(self._members())

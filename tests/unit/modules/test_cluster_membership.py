@@ -116,7 +116,8 @@ def test_node_that_does_not_join_is_an_error_with_a_hint():
 # --- a standing cluster: members, options, the third vote ----------------------------------------------------------------------------------
 
 THREE = dict(NODES, alpha3=["10.86.1.13"])
-DEVICE = {"state": "present", "host": "10.86.9.11", "algorithm": "ffsplit", "tie_breaker": None, "timeout_ms": None, "sync_timeout_ms": None}
+DEVICE = {"state": "present", "host": "10.86.9.11", "algorithm": "ffsplit", "tie_breaker": None, "timeout_ms": None, "sync_timeout_ms": None,
+          "prefer": None}
 
 
 def run(cluster, *nodes, **wanted):
@@ -262,6 +263,8 @@ def test_quorum_device_is_added_changed_moved_and_removed_by_name():
     assert writes == ["authenticate", "device add host=10.86.9.11 algorithm=ffsplit"] and not parse_corosync_conf(cluster.conf)["two_node"]
     assert [change.as_dict()["target"] for change in done.plan] == ["one-alpha", "quorum.two_node", "one-alpha"]
     assert run(cluster, quorum_device=dict(DEVICE, algorithm="lms", timeout_ms=5000))[0] == ["device update timeout=5000 algorithm=lms"]
+    active = dict(DEVICE, algorithm="lms", prefer="/usr/bin/systemctl is-active --quiet opennebula")
+    assert run(cluster, quorum_device=active)[0] == ["device update mode=sync exec_prefer=/usr/bin/systemctl is-active --quiet opennebula"]
     assert run(cluster, quorum_device=dict(DEVICE, host="10.86.9.12"))[0] == [
         "authenticate", "device remove", "device add host=10.86.9.12 algorithm=ffsplit"]
     outcome = ensure(params(**states_of(cluster, "alpha1", "alpha2")), cluster)
