@@ -7,8 +7,8 @@
     line    = blank | '#' anything | section '{' | '}' | name ':' value        each on a line of its own
     option  = the names of the sections around it and its own, joined by dots; where one is given twice, corosync takes the last
 
-What can be changed while corosync runs: everything but READ_ONLY (exec/cfg.c remove_ro_entries, exec/votequorum.c); a reload keeps the old value of
-those and says so in the log only.
+What can be changed while corosync runs: everything but READ_ONLY (exec/cfg.c remove_ro_entries); a reload keeps the old value of those and says so
+in the log only. quorum.wait_for_all is about the next start, so that the file has it is enough.
 """
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .plan import SECRET
 
 PATH = "/etc/corosync/corosync.conf"
 READ_ONLY = frozenset("""totem.secauth totem.crypto_hash totem.crypto_cipher totem.keyfile totem.key totem.version totem.threads totem.ip_version totem.ip_dscp
-totem.rrp_mode totem.netmtu totem.transport totem.cluster_name quorum.provider quorum.wait_for_all system.move_to_root_cgroup
+totem.rrp_mode totem.netmtu totem.transport totem.cluster_name quorum.provider system.move_to_root_cgroup
 system.allow_knet_handle_fallback system.sched_rr system.priority system.qb_ipc_type system.state_dir""".split())
 # corosync.conf(5) of corosync 3.1; what corosync does not know it passes over in silence
 KNOWN = READ_ONLY | frozenset(f"totem.{name}" for name in """token token_warning token_coefficient token_retransmit knet_compression_model

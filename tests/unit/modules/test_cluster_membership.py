@@ -142,6 +142,14 @@ def test_third_node_is_added_and_started_and_two_node_goes():
     assert not parse_corosync_conf(cluster.conf)["two_node"]
 
 
+def test_third_node_brings_wait_for_all_without_a_stop():
+    cluster = Cluster()
+    assert run(cluster, nodes=THREE, corosync={"quorum": {"wait_for_all": "1"}})[0] == [
+        "authenticate", "add alpha3 10.86.1.13", "write", "distribute", "reload", "start alpha3"]
+    assert run(cluster, remove_nodes=["alpha3"])[0] == ["remove alpha3"]
+    assert parse_corosync_conf(cluster.conf)["two_node"] and parse_corosync_conf(cluster.conf)["wait_for_all"]
+
+
 def test_member_goes_only_by_name_and_two_node_comes_back():
     cluster = Cluster()
     run(cluster, nodes=THREE)
@@ -230,8 +238,7 @@ def test_option_that_needs_a_stop_is_refused_while_the_cluster_runs_and_done_whe
 
 def test_pair_that_could_start_one_sided_is_mended():
     cluster = Cluster(members=COROSYNC.replace("two_node: 1", "two_node: 1\n    wait_for_all: 0"))
-    with pytest.raises(Problems, match="quorum.wait_for_all is 0, wanted nothing"):
-        ensure(params(**states_of(cluster, "alpha1", "alpha2")), cluster)
+    assert run(cluster)[0] == ["write", "distribute", "reload"] and cluster.conf == COROSYNC
     cluster = Cluster(members=COROSYNC.replace("    two_node: 1\n", ""))
     assert run(cluster)[0] == ["write", "distribute", "reload"] and "two_node: 1" in cluster.conf
 
