@@ -67,7 +67,8 @@ options:
     default: 0
   do_tables:
     description:
-      - The tables (V(database.table)) that the filter of the source must list, with O(verb=refilter).
+      - The tables (V(database.table)) that the filter of the source must list; none for a source inside the zone. O(verb=refilter) sets that, and verbs
+        that change rows refuse while the live filter is another one.
     type: list
     elements: str
   moved_replicas:

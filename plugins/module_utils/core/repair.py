@@ -230,6 +230,11 @@ def plan(request, facts):
         raise _refusal(request, facts, "this server passes nothing on (layout guide): each server writes in a GTID domain of its own, and one source's "
                        "position says nothing about the rows that came from the others", "Use verb reseed_tables in a slave zone, reseed_node on a zone's "
                        "standby.")
+    if verb.data and request.do_tables is not None and not _filters_right(request, row):
+        raise _refusal(request, facts, f"its live filter lists {len(replication.filter_of(row))} tables"
+                       + (f" and ignores {row['Replicate_Ignore_Table']}" if row.get("Replicate_Ignore_Table") else "")
+                       + f", wanted {len(request.do_tables)} and no others (a repair that was killed may have left that)",
+                       "Use verb refilter first, then this one again.")
     if request.table and request.verb in ON_TABLE:
         right = authority(facts.here.rows, request.database, request.table)
         if right != request.source:
@@ -297,11 +302,16 @@ def _domain_of(request, facts):
     return int(named.group(1)) if named else facts.here.domain
 
 
+def _filters_right(request, row):
+    return replication.filter_of(row) == sorted(request.do_tables) and not row.get("Replicate_Ignore_Table")
+
+
 def _refilter(request, facts, row):
-    have, want = replication.filter_of(row), sorted(request.do_tables)
-    if have == want and _runs(row):
+    have, want, ignored = replication.filter_of(row), sorted(request.do_tables), row.get("Replicate_Ignore_Table") or ""
+    if _filters_right(request, row) and _runs(row):
         return Plan()
     changes = [Change("source_filter", request.source, have, want)] if have != want else []
+    changes += [Change("source_ignores", request.source, ignored, "")] if ignored else []
     return Plan(tuple(changes + ([] if _runs(row) else [_threads(request, row)])))
 
 
@@ -518,8 +528,10 @@ def findings(facts_of, expected=None, servers=None):
             found.append(Finding("missing source", name, "SHOW ALL SLAVES STATUS does not list it", SITE, hint="Run site.yml: it creates the source."))
             continue
         want = (expected or {}).get(name)
-        if want is not None and replication.filter_of(row) != sorted(want):
-            found.append(Finding("filter", name, f"its live filter lists {len(replication.filter_of(row))} tables, wanted {len(want)}", "refilter",
+        ignored = row.get("Replicate_Ignore_Table")
+        if want is not None and (replication.filter_of(row) != sorted(want) or ignored):
+            found.append(Finding("filter", name, f"its live filter lists {len(replication.filter_of(row))} tables"
+                                 + (f" and ignores {ignored}" if ignored else "") + f", wanted {len(want)}", "refilter",
                                  hint="If it comes back after a restart, the configuration file is wrong: site.yml --tags database."))
         wrong = list(_of_address(name, row, (servers or {}).get(name)))
         if wrong:

@@ -62,6 +62,7 @@ class Run:
     def _refilter(self, facts, todo):
         self.server.do("STOP SLAVE %s", (self.request.source,))
         try:
+            self._filter("replicate_ignore_table", [])
             self._filter("replicate_do_table", self.request.do_tables)
         finally:
             self.server.do("START SLAVE %s", (self.request.source,))

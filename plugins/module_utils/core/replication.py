@@ -625,7 +625,8 @@ def _source_health(source, row, target):
     extra = other_filters(row)
     if extra:
         yield Verdict("red", subject, "has filters that nobody declared", "; ".join(f"{key}={value}" for key, value in sorted(extra.items())),
-                      "Ignored events still advance gtid_slave_pos and are lost for ever; remove the filter.")
+                      "Ignored events still advance gtid_slave_pos and are lost for ever; remove the filter:",
+                      verb="refilter" if set(extra) == {"Replicate_Ignore_Table"} else "", source=source.name)
     if source.state == "started":
         yield _threads_health(subject, row)
         if target:

@@ -339,3 +339,13 @@ def test_each_federation_channel_of_layout_guide_is_a_source_of_its_tables():
     rows = [FED1, row("zone0-master2", tables=FED), PAIR]
     assert repair.tables_of(rows, "zone0-master2", "opennebula", ["acl", "vm_pool"]) == ("acl", "user_pool")
     assert repair.tables_of(rows, "zone100-master", "opennebula", ["acl", "vm_pool"]) == ("vm_pool",)
+
+
+def test_killed_seeding_left_a_filter_that_is_set_right_first():
+    less, ignoring = row(tables="opennebula.acl"), dict(row("zone100-master"), Replicate_Ignore_Table="opennebula.vm_pool")
+    for given, source, tables in ((less, "zone0", FED.split(",")), (ignoring, "zone100-master", [])):
+        with pytest.raises(CoreError, match="refusing to reseed_table.*live filter lists.*Use verb refilter first"):
+            ask("reseed_table", facts(given), source=source, table="user_pool", do_tables=tables)
+        assert ask("refilter", facts(given), source=source, do_tables=tables)
+        assert ("filter", "refilter", "", "") in found(given, expected={source: tables})
+    assert not ask("refilter", facts(row()), source="zone0", do_tables=FED.split(","))
