@@ -49,8 +49,8 @@ class World:
         federation = look.read_inventory(stage.ROOT / stage.INVENTORY)
         self.master, self.slave = federation.master, federation.slaves[0]
         self.nodes = {node.name: node for node in federation.nodes}
-        self.writer, self.standby = self.slave.active, self.slave.standby
-        self.source, self.federation_source = self.master.active, self.master.standby
+        self.writer, self.standby = self.slave.active, self.slave.standbys[0]
+        self.source, self.federation_source = self.master.active, self.master.standbys[0]
         self.stamp = int(time.time())
 
     def sql(self, node, *statements):
@@ -191,7 +191,7 @@ def diverged_master_standby(world):
 
 
 def diverge(world, zone):
-    active, standby = zone.active, zone.standby
+    active, standby = zone.active, zone.standbys[0]
     name = world.pair_channel(standby)
     world.sql(standby, f"STOP SLAVE '{name}' SQL_THREAD")
     world.sql(active, f"REPLACE INTO system_attributes VALUES ('right-{world.stamp}', 'right')")

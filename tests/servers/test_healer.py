@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What constellation-heal.timer runs, on real servers: a standby follows again by itself after 1236 and 1595; what a person stopped stays stopped."""
+import importlib.util
+import pathlib
+import subprocess
+import sys
+import time
+
+import pytest
+
+pytest.importorskip("pymysql")
+
+_spec = importlib.util.spec_from_file_location("failure_catalogue", pathlib.Path(__file__).with_name("test_failure_catalogue.py"))
+catalogue = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(catalogue)
+base, zones, pytestmark = catalogue.base, catalogue.zones, catalogue.pytestmark
+GATE = pathlib.Path(__file__).resolve().parents[2] / "roles/database/files/rejoin-gate"
+
+
+def heal(zones, node):
+    """Run it once, as the timer does; return what it says."""
+    folder = zones[node].folder
+    (folder / "gate.conf").write_text(f"[gate]\nname = {node}\nsocket = {folder}/s.sock\nchannels = {base.PAIRS[node][0]}\npeers =\n", encoding="utf-8")
+    (folder / "gate.cnf").write_text("[client]\nuser = nobody\npassword = none\n", encoding="utf-8")
+    done = subprocess.run([sys.executable, str(GATE), "heal", "--config", f"{folder}/gate.conf", "--credentials", f"{folder}/gate.cnf"],
+                          capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0 and done.stderr == "", done.stderr
+    return done.stdout
+
+
+def until_green(zones, node):
+    """Let the timer tick; nobody else does anything."""
+    said, deadline = "", time.monotonic() + catalogue.PATIENCE_S
+    while (left := catalogue.red(zones, node)):
+        assert time.monotonic() < deadline, "\n".join([said, *left])
+        said += heal(zones, node)
+        time.sleep(1)
+    return said
+
+
+def test_1595_of_a_standby_heals_by_itself(zones):
+    zones["beta2"].rows("STOP SLAVE 'zone100-master' IO_THREAD")
+    base.write(zones, base.pool(3000))
+    catalogue.in_red(zones, "beta2", "1595")
+    zones["beta2"].rows("START SLAVE 'zone100-master' IO_THREAD")
+    assert "channel zone0 stopped with 1595" in until_green(zones, "beta2")
+    assert heal(zones, "beta2") == ""
+    assert catalogue.table(zones["beta2"]) == catalogue.table(zones["alpha1"])
+
+
+def test_1236_of_a_standby_that_crashed_heals_by_itself(zones):
+    base.write(zones, base.local(3))
+    base.until(lambda: zones["beta2"].value("SELECT @@gtid_slave_pos").split(",")[0] == zones["alpha1"].value("SELECT @@gtid_binlog_pos"), 20)
+    zones["beta2"].kill()
+    base.write(zones, base.pool(3100), base.local(4))
+    base.until(lambda: zones["beta1"].rows("SELECT 1 FROM opennebula.user_pool WHERE oid=3100"), 20)
+    zones["beta2"].start()
+    catalogue.in_red(zones, "beta2", "1236", "missing the GTID")
+    assert "channel zone100-master stopped with 1236" in until_green(zones, "beta2")
+    assert catalogue.table(zones["beta2"]) == catalogue.table(zones["alpha1"])
+
+
+def test_what_somebody_stopped_and_what_no_start_mends_stays(zones):
+    zones["beta2"].rows("STOP SLAVE 'zone100-master'")
+    zones["beta2"].rows("STOP SLAVE 'zone0' SQL_THREAD")
+    assert heal(zones, "beta2") == ""
+    assert catalogue.red(zones, "beta2")
+    zones["beta2"].rows("START ALL SLAVES")
+    catalogue.quietly(zones["beta2"], "INSERT INTO user_pool VALUES (3200, 'rogue', NULL)")
+    base.write(zones, base.pool(3200))
+    catalogue.in_red(zones, "beta2", "1062")
+    assert heal(zones, "beta2") == "" and catalogue.named(zones, "beta2", "1062", "remove_row")
