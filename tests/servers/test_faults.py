@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, The constellation.opennebula team
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A short slice of tests/faults with a fixed seed, and a slave zone that is seeded under 500 writes a second. About 40 s on a quiet machine."""
+"""A short slice of tests/faults with a fixed seed, a ring of three, and a slave zone that is seeded under 500 writes a second. About 80 s on a quiet machine."""
 import pathlib
 import shutil
 import sys
@@ -24,6 +24,26 @@ def test_four_faults_lose_nothing():
     assert result["faults"] == len(faults) and run.right(result), result
     assert result["acked inserts"] > 100 and result["looks"] and not result["unseen"]
     assert result["repairs"] == 0, "something stayed broken until an operator came"
+
+
+def test_ring_of_three_loses_nothing_whoever_takes_over():
+    import oracle
+    import run
+    with run.Run("standby", 1, 0, nodes=(3, 2)) as one:
+        one.layout.converge(one.cluster)
+        one.writers.start()
+        for dead, successor in (("alpha1", "alpha3"), ("alpha3", "alpha1"), ("alpha1", "alpha2")):      # one that acknowledges, and twice one that does not
+            one.cluster.wait(1)
+            one.cluster.kill(dead)
+            one.cluster.fenced(dead)
+            assert one.cluster.promote(successor), f"{successor} did not take over from {dead}"
+            one.cluster.wait(1)
+            one.cluster.power_on(dead)
+            assert one.cluster.wait_until(one.cluster.complete, 60)
+        one.writers.pause()
+        seen, red = one.compare(30)
+        assert oracle.right(seen) and not red, (oracle.counts(seen), red)
+        assert one.ledger.acked_inserts > 50 and sum(one.ledger.acked_plus.values()) > 10
 
 
 def test_slave_zone_is_seeded_under_500_writes_a_second():

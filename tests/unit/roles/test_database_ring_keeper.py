@@ -144,6 +144,8 @@ def test_two_that_are_missing_at_once_may_be_both_copies(others, seen, missing):
 class FakeZone(keeper.Zone):
     """This node and what the others tell; statements are on record, and the channel is as they leave it."""
 
+    uptime_s = 60
+
     def __init__(self, place, here, others):  # pylint: disable=super-init-not-called
         self.here, self.views, self.log, self.now, self.channel, self.held = here, others, [], 0.0, "zone0-master", {}
         self.place, self.clock = place, lambda: self.now
@@ -167,6 +169,8 @@ class FakeZone(keeper.Zone):
         return next(view for view in self.views if view.name == node[0])
 
     def statement(self, server, sql, values=()):
+        if "Uptime" in sql:
+            return [{"Value": self.uptime_s}]
         if sql.startswith("SHOW"):
             return [{"Connection_name": "zone0-master", "Slave_IO_Running": "Yes", "Last_IO_Errno": 0, "Last_IO_Error": "", "Last_SQL_Errno": 0}]
         self.log.append(sql.replace(" %s", "").split(" TO ")[0])
@@ -223,6 +227,14 @@ def test_keeper_that_was_killed_in_between_ends_what_it_began(tmp_path):
     zone.mark(True)
     zone.begin()
     assert zone.log == ["START SLAVE"] and not zone.parked
+
+
+def test_server_that_has_started_since_is_left_to_its_own_start(tmp_path):
+    zone = FakeZone(tmp_path, view("a3", "a2", io="No", sql="No"), AROUND[1])
+    zone.mark(True)
+    zone.uptime_s = -5
+    zone.begin()
+    assert zone.log == [] and not zone.parked
 
 
 def test_only_one_at_a_time_changes_the_channel(tmp_path):
