@@ -66,7 +66,7 @@ class Pair:
 
     def take_up(self, name):
         """What the role's service task does with a running server and a new certificate."""
-        params = {"unit": "mariadb", "sockets": [], "config_files": [], "certificate": str(self.files(name) / "server.pem"), "dependents": []}
+        params = {"unit": "mariadb", "sockets": [], "config_files": [], "certificate": str(self.files(name) / "server.pem"), "dependents": [], "restart": True}
         return database_service.ensure(params, RunningUnit(), self.nodes[name].server(), False, tree.Tree())
 
     def accounts(self):

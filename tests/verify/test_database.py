@@ -102,7 +102,8 @@ def test_channels_and_accounts_use_tls_where_it_is_on(node):
         shown = node.read(f"openssl s_client -starttls mysql -connect {row['Master_Host']}:{row['Master_Port']} -CAfile {folder}/ca.pem -verify_return_error "
                           f"-verify_ip {row['Master_Host']} </dev/null 2>/dev/null")
         assert "Verify return code: 0 (ok)" in shown, f"{name}: {shown}"
-    demands = dict(node.rows("SELECT CONCAT(User, '@', Host), ssl_type FROM mysql.user WHERE User IN ('opennebula_repl', 'opennebula_gate', 'opennebula_seed')"))
+    demands = dict(node.rows("SELECT CONCAT(User, '@', Host), ssl_type FROM mysql.user "
+                             "WHERE User IN ('opennebula_repl', 'opennebula_gate', 'opennebula_seed')"))
     assert demands and set(demands.values()) == {"ANY"}, demands
     assert node.read(f"stat -c '%a %U' {folder}/server.pem").split() == ["600", "mysql"]
     assert node.read("grep -l 'PRIVATE KEY' -r /etc/constellation/authority || true").split() in ([], ["/etc/constellation/authority/ca.key"])
