@@ -156,7 +156,8 @@ class Laboratory:
     """Both zones. ``say`` takes lines for the run's log."""
 
     name = "lab"
-    server = staticmethod(layouts.Layout.server)
+    ports = None
+    server, servers = staticmethod(layouts.Layout.server), staticmethod(layouts.Layout.servers)
 
     def __init__(self, say, writers):
         self.say, self.writers, self.plan, self.network = say, writers, plan(), Wires(plan())
