@@ -58,6 +58,9 @@ DECISIONS = {
     "parked, and it has caught up: again": (view("a3", "a2", io="No"), [view("a2", "a1"), view("a1", "a3", **WRITER)], True, "start", "a2"),
     "parked, and it has not: wait": (view("a3", "a2", io="No"), [view("a2", "a1", binlog="0-1-49"), view("a1", **DEAD)], True, "stay", None),
     "asked too early (1236), it has caught up: again": (view("a3", "a2", **BEHIND), [view("a2", "a1"), view("a1", "a3", **WRITER)], False, "start", "a2"),
+    "two histories: an operator's": (
+        view("a3", "a2", **dict(BEHIND, io_error=BEHIND["io_error"] + ", higher sequence numbers")), [view("a2", "a1"), view("a1", "a3", **WRITER)],
+        False, "stay", None),
     "an error that no start heals: an operator's": (view("a3", "a2", **PURGED), [view("a2", "a1"), view("a1", "a3", **WRITER)], False, "stay", None),
     "stopped by somebody: stays so": (view("a3", "a2", io="No", sql="No"), [view("a2", **DEAD), view("a1", "a3", **WRITER)], False, "stay", None),
     "receiving stopped by somebody: stays so": (view("a3", "a2", io="No"), [view("a2", **DEAD), view("a1", "a3", **WRITER)], False, "stay", None),
