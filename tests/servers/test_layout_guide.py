@@ -60,7 +60,7 @@ def test_slave_zone_is_seeded_under_writes_at_the_positions_of_both_master_nodes
     run.cluster.switch("alpha")
     run.layout.nodes["alpha2"].rows("INSERT INTO acl (oid, user) VALUES (2, 2)", "opennebula")
     run.cluster.switch("alpha")
-    load, took = seeding.seed_under_load(run.layout, 300)
+    load, took, dummy = seeding.seed_under_load(run.layout, 300)
     assert not load.errors and len(took) == 2 and len(load.acked) > 100
     nodes = run.layout.nodes
     deadline = time.monotonic() + 30
