@@ -15,6 +15,7 @@ import pwd
 import tempfile
 import time
 
+from ..core import corosync_conf
 from ..core.errors import CoreError, NotThere
 from . import files, system
 
@@ -183,13 +184,13 @@ class Pacemaker:
         """Return what corosync finds wrong with a configuration, [] when nothing (or when it is not installed yet)."""
         with tempfile.TemporaryDirectory(prefix="corosync-", dir=self._directory) as directory:
             path = os.path.join(directory, "corosync.conf")
-            with open(path, "w", encoding="utf-8") as stream:
-                stream.write(text)
+            with open(path, "w", encoding="utf-8") as stream:        # a check would tell the log of the running corosync that it ends
+                stream.write(corosync_conf.edited(text, {"logging.to_logfile": "no", "logging.to_syslog": "no", "logging.to_stderr": "yes"}))
             code, out, err = system.run(["corosync", "-t", "-c", path])
         if code in (0, MISSING):
             return []
         said = [line.split("] ")[-1].replace(f"{path}:", "line ") for line in (out + err).splitlines() if "error" in line]
-        return said or [f"corosync -t ended with {code}"]
+        return [line for line in said if "exiting with status" not in line] or [f"corosync -t ended with {code}"]
 
     @staticmethod
     def write_members(text):
