@@ -48,7 +48,7 @@ class Qnetd:
 
     def clusters(self):
         """Return the clusters as corosync-qnetd-tool lists them, None when the daemon does not answer."""
-        code, out, dummy = system.run(["corosync-qnetd-tool", "-l"])
+        code, out, dummy = system.run(["corosync-qnetd-tool", "-l", "-v"])
         return out if code == 0 else None
 
 

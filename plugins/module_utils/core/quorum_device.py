@@ -92,7 +92,10 @@ def parse_quorum(text):
 
 
 def parse_clusters(text):
-    """Return [{name, nodes: [{id, address, encrypted, vote}]}] of ``corosync-qnetd-tool -l`` (3.0)."""
+    """Return [{name, nodes: [{id, address, encrypted, vote}]}] of ``corosync-qnetd-tool -l -v`` (3.0).
+
+    The vote is printed as what was sent last and, in brackets, what was last neither "no change" nor "wait": that one holds.
+    """
     clusters = []
     for line in text.splitlines():
         name, value = (part.strip() for part in (line.split(":", 1) if ":" in line else (line, "")))
@@ -107,5 +110,5 @@ def parse_clusters(text):
             elif name == "TLS active":
                 node["encrypted"] = value.startswith("Yes")
             elif name == "Vote":
-                node["vote"] = value.startswith("ACK")
+                node["vote"] = value.endswith("(ACK)")
     return clusters

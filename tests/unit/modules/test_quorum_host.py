@@ -97,26 +97,34 @@ def test_certificates_that_cannot_be_made_are_an_error(monkeypatch):
         qnetd.Qnetd().make_certificates()
 
 
-CLUSTERS = """Cluster "one-alpha":
-    Algorithm:\t\tFifty-Fifty split
+CLUSTERS = """Cluster "one-bare":
+    Algorithm:\t\tFifty-Fifty split (KAP Tie-breaker)
     Tie-breaker:\tNode with lowest node ID
     Node ID 1:
-        Client address:\t\t::ffff:10.90.1.11:43210
+        Client address:\t\t::ffff:10.222.0.11:54550
+        HB interval:\t\t8000ms
         Configured node list:\t1, 2
+        Ring ID:\t\t1.27
         Membership node list:\t1, 2
+        Heuristics:\t\tFail (membership: Fail, regular: Undefined)
         TLS active:\t\tYes (client certificate verified)
-        Vote:\t\t\tACK (ACK)
+        Vote:\t\t\tNo change (ACK)
     Node ID 2:
-        Client address:\t\t[2001:db8::12]:43212
+        Client address:\t\t[2001:db8::12]:53310
+        HB interval:\t\t8000ms
+        Configured node list:\t1, 2
+        Ring ID:\t\t1.27
+        Membership node list:\t1, 2
+        Heuristics:\t\tFail (membership: Fail, regular: Undefined)
         TLS active:\t\tNo
-        Vote:\t\t\tNo change (NACK)
+        Vote:\t\t\tWait for reply (NACK)
 """
 
 
 def test_connected_clusters_are_read(monkeypatch):
     monkeypatch.setattr(qnetd.system, "run", lambda argv, **unused: (0, CLUSTERS, ""))
-    assert quorum_host_info.look(qnetd.Qnetd()) == {"running": True, "clusters": [{"name": "one-alpha", "nodes": [
-        {"id": 1, "address": "10.90.1.11", "encrypted": True, "vote": True}, {"id": 2, "address": "2001:db8::12", "encrypted": False, "vote": False}]}]}
+    assert quorum_host_info.look(qnetd.Qnetd()) == {"running": True, "clusters": [{"name": "one-bare", "nodes": [
+        {"id": 1, "address": "10.222.0.11", "encrypted": True, "vote": True}, {"id": 2, "address": "2001:db8::12", "encrypted": False, "vote": False}]}]}
     monkeypatch.setattr(qnetd.system, "run", lambda argv, **unused: (1, "", "Can't connect to QNetd socket"))
     assert quorum_host_info.look(qnetd.Qnetd()) == {"running": False, "clusters": []}
     assert quorum_device.parse_clusters("") == []
