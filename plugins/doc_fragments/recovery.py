@@ -49,7 +49,7 @@ options:
     elements: str
     default: []
   datastore_location:
-    description: Where datastores are on the hypervisors (C(DATASTORE_LOCATION) of C(oned.conf)).
+    description: Where datastores are on the hypervisors and on this front-end (C(DATASTORE_LOCATION) of C(oned.conf)).
     type: path
     default: /var/lib/one/datastores
   ssh_directory:

@@ -56,7 +56,7 @@ vms:
       action: failure
       reason: the copy of its disks was lost with the daemon; it can be made again from the images
       hosts: {kvm1: answered}
-      evidence: {began: before, transfer: none, hypervisors: answered}
+      evidence: {began: before, transfer: none, domain: absent, source: unknown, hypervisors: answered}
       leads_to: RUNNING
 stuck:
   description: The ids of VMs that wait for something that nobody is doing.

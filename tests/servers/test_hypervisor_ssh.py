@@ -77,18 +77,23 @@ def test_many_hosts_answer_one_session_each(world):
 
 def test_the_real_script_answers_here_and_sees_the_files(world, tmp_path):
     world.host("kvm1")
-    place = tmp_path / "datastores" / "0" / "42"
+    place = tmp_path / "datastores" / "0" / "0"
     place.mkdir(parents=True)
-    (place / "disk.0").write_bytes(b"\0" * hypervisor.MIB)
-    rows = [hypervisor.Question(42, "one-42", str(place)), hypervisor.Question(43, "one-43", str(place.parent / "43"))]
+    (place / "disk.0").write_bytes(b"\0" * (1 << 20))
+    (tmp_path / "link").symlink_to(tmp_path / "datastores")
+    place = tmp_path / "link" / "0" / "0"
+    rows = [hypervisor.Question(0, "one-0", "", str(place), "fqc"), hypervisor.Question(43, "one-43", "", str(place.parent / "43"), "fqc"),
+            hypervisor.Question(44, "one-44", "", str(tmp_path / "link" / "1" / "44"), "fqc")]
     held = subprocess.Popen(["sleep", "60"], cwd=place)
     try:
-        answer = world.ask({"kvm1": hypervisor.script(rows, location=str(tmp_path / "datastores"))})["kvm1"]
+        answer = world.ask({"kvm1": hypervisor.script(rows, location=str(tmp_path / "link"))})["kvm1"]
     finally:
         held.kill()
         held.wait()
     seen = hypervisor.parse(answer, rows)
-    assert seen.folders == {42: {"disk.0": hypervisor.File("f", "f", hypervisor.MIB)}, 43: None} and seen.busy == {42}
+    found = [seen.folders[row.folder] for row in rows]
+    assert sorted(found[0]) == [".", "disk.0"] and found[0]["disk.0"][:3] == ("f", "f", 1 << 20) and found[0]["disk.0"].mtime > 10 ** 9
+    assert found[1:] == [{}, None] and seen.busy == {0}, "seen through a link to the datastore, with a VM called 0"
     assert (seen.domains is None) == (shutil.which("virsh") is None)
 
 
@@ -152,3 +157,10 @@ def test_no_libraries_is_one_clear_error(world, monkeypatch):
     with pytest.raises(CoreError) as caught:
         world.ask({"kvm1": "echo"})
     assert "no Python library paramiko" in str(caught.value) and "ask_hypervisors: false" in caught.value.hint
+
+
+def test_this_front_end_is_asked_without_ssh(world):
+    assert world.ask({hypervisor.FRONT_END: "echo here"}) == {hypervisor.FRONT_END: "here\n"}
+    assert "Accepted publickey" not in (world.folder / "log").read_text()
+    found = world.ask({hypervisor.FRONT_END: "sleep 9"}, answer_timeout_s=1)[hypervisor.FRONT_END]
+    assert isinstance(found, CoreError)

@@ -12,9 +12,11 @@ import concurrent.futures
 import contextlib
 import pathlib
 import socket
+import subprocess
 import time
 
 from ..core.errors import CoreError
+from ..core.hypervisor import FRONT_END
 
 PORT = 22
 ATTEMPTS = 3
@@ -44,8 +46,16 @@ class Hypervisors:
         libraries = _libraries()
         settings = self._settings(libraries[0])
         with concurrent.futures.ThreadPoolExecutor(max_workers=max(1, min(self.sessions, len(scripts)))) as pool:
-            asked = {host: pool.submit(self._ask, libraries, settings, host, text) for host, text in scripts.items()}
+            asked = {host: pool.submit(self._ask_here, text) if host == FRONT_END else pool.submit(self._ask, libraries, settings, host, text)
+                     for host, text in scripts.items()}
         return {host: future.result() for host, future in asked.items()}
+
+    def _ask_here(self, text):
+        try:
+            done = subprocess.run(["sh", "-s"], input=text.encode(), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=self.answer_timeout_s, check=False)
+        except (OSError, subprocess.TimeoutExpired) as error:
+            return CoreError("it cannot be asked", FRONT_END, _why(error))
+        return done.stdout.decode("utf-8", "replace")
 
     def _settings(self, paramiko):
         config = paramiko.SSHConfig()

@@ -1,92 +1,127 @@
 # Copyright: (c) 2026, The constellation.opennebula team
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What hypervisors show of stuck VMs: what is asked, how the answer is read, and which of recovery.Evidence it fills.
+"""What hypervisors are asked about stuck VMs, and how their answers are read. What follows from them: hypervisor_facts.
 
 A host is asked once for all its VMs, by one shell script on its standard input that only reads (``script``). The host's answer is one text of
-sections (``parse``). Where a host did not answer, nothing is known of it, unless an operator says that it is off: then nothing runs there.
+sections (``parse``). What an answer does not say to its end is not known: each list in it closes with a line of its own, each table shows its head.
 
 Sources: libvirt calls its save image incomplete until the last byte is written (qemu_saveimage.c; seen with 9.0 as an error of save-image-dumpxml);
-qcow2's header has its virtual size in bytes 24 to 31 (qemu, docs/interop/qcow2.txt); the place of disks, checkpoint and disk snapshots, and that
-tm/ssh/mv deletes its target before it copies, from OpenNebula's remotes/tm, 5.0 to 7.4.
+qcow2's header has its virtual size in bytes 24 to 31 (qemu, docs/interop/qcow2.txt); qemu-img check tells where the image's data ends (since 1.4), which
+older ones do not compare with the file's; -U is known from qemu 2.10 on; the place of disks, checkpoint and disk snapshots from OpenNebula's remotes/tm.
 """
 from __future__ import annotations
 
 import re
 from collections import namedtuple
 
-from .recovery import UNKNOWN
-
 LOCATION = "/var/lib/one/datastores"
-MIB = 1 << 20
+FRONT_END = "this front-end"        # asked like a host, but not over ssh
 
-# What to look for on one host: the VM's domain, and its folder in the system datastore there.
-Question = namedtuple("Question", "vm domain folder")
-# A file of that folder. kind: f, l, d; target_kind: what a link ends at (N: nothing); virtual: bytes a qcow2 image claims, else None.
-File = namedtuple("File", "kind target_kind size virtual sound", defaults=(None, None))
-# One host's answer. domains: name → state of virsh, None when libvirt did not answer; devices: domain → sources, targets and MACs.
-Report = namedtuple("Report", "domains jobs busy folders checkpoints devices")
-# Where the disks of a VM are moved from and to in its state, and the hosts it may run on. None: the front-end, whose files are not asked for.
-Place = namedtuple("Place", "host folder")
+# What to look for on one host: the VM's domain, by name or UUID, and in its folder in the system datastore there. wants: letters, f: list the folder,
+# q: check qcow2 images, c: judge the checkpoint
+Question = namedtuple("Question", "vm name uuid folder wants")
+# A file of that folder, "." the folder itself. kind: f, l, d; target_kind: what a link ends at (N: nothing); virtual: bytes a qcow2 image claims;
+# sound: whether it passed its check; link: what a link says; mtime: of the file at the end of a link
+File = namedtuple("File", "kind target_kind size virtual sound link mtime", defaults=(None, None, "", None))
+# One host's answer. domains: name → state of virsh, None when libvirt did not answer; uuids: UUID → name; guests: names of qemu processes;
+# jobs: name → whether it has a job; disks, nics: name → words of that table; busy: ids of VMs that something works on, None when that cannot be seen;
+# folders: path → name → File, {} where its datastore does not have it, None where that was not seen; empty: paths whose datastore has nothing at all, as
+# the place of a mount that is missing has; checkpoints: path → complete, missing or unknown
+Report = namedtuple("Report", "domains uuids guests jobs disks nics busy folders empty checkpoints")
 
-_TO_FRONTEND = ("EPILOG_STOP", "EPILOG_UNDEPLOY")
-_FROM_FRONTEND = ("PROLOG_RESUME", "PROLOG_UNDEPLOY")
-_KVM = ("kvm", "qemu")
-_FILES = ("ssh", "shared", "qcow2", "local", "fs")      # drivers whose disks are files disk.<id> in the VM's folder
-ANSWERED, OFF = "answered", "off"
-_RUNS = ("running", "idle")
-_OFF = ("shut off",)
+_DOMAIN_ITSELF = ("qemu-kvm", "kvm", "qemu")     # and qemu-system-…; but qemu-img and qemu-nbd work on disks
 
 SCRIPT = r"""
 export LC_ALL=C
 set -f
-names=$(printf '%s\n' "$vms" | cut -f2)
-folders=$(printf '%s\n' "$vms" | cut -f3)
 section() { printf '\n== %s\n' "$1"; }
+ask_libvirt() { timeout -k 1 "$limit" virsh --connect "$uri" "$@" < /dev/null; }
 
 section domains
-timeout -k 1 "$limit" virsh --connect "$uri" --readonly list --all < /dev/null && section domains-end
+ask_libvirt --readonly list --all && uuids=$(ask_libvirt --readonly list --all --uuid) && present=$(ask_libvirt --readonly list --name) && section domains-end
 
 section details
-present=$(timeout -k 1 "$limit" virsh --connect "$uri" --readonly list --name < /dev/null)
-ask=$(printf '%s\n' "$names" | grep -Fx -e "$present" | while read -r name; do
-    [ -z "$name" ] || printf 'echo @ %s; domjobinfo %s; domblklist %s; domiflist %s; ' "$name" "$name" "$name" "$name"
+commands=$(printf '%s\n' "$vms" | while IFS='	' read -r vm name uuid rest; do
+    case "
+$uuids
+" in *"
+$uuid
+"*) printf 'echo ^ %s; domname %s; ' "$uuid" "$uuid" ;; esac
+    case "
+$present
+" in *"
+$name
+"*) key=$name ;; *) case "
+$uuids
+" in *"
+$uuid
+"*) key=$uuid ;; *) continue ;; esac ;; esac
+    printf 'echo @ %s; domjobinfo %s; domblklist %s; domiflist %s; ' "$key" "$key" "$key" "$key"
 done)
-[ -z "$present" ] || [ -z "$ask" ] || timeout -k 1 "$limit" virsh --connect "$uri" --readonly "$ask" < /dev/null
+[ -z "$commands" ] || ask_libvirt --readonly "$commands"
+
+section stores
+stores=$(printf '%s\n' "$vms" | cut -f4 | sed 's|/[^/]*$||' | sort -u)
+aliases=$(printf '%s\n' "$stores" | while read -r store; do
+    [ -d "$store" ] && printf '%s\t%s\n' "$store" "$(readlink -f "$store")"
+done)
+printf '%s\n' "$aliases"
 
 section processes
-set +f
-find /proc/[0-9]*/fd /proc/[0-9]*/cwd -lname "$location/*" -printf '%p\t%l\n' 2> /dev/null | while IFS='	' read -r place target; do
-    pid=${place#/proc/}; pid=${pid%%/*}
-    printf '%s\t%s\n' "$(cat "/proc/$pid/comm" 2> /dev/null)" "$target"
+set --
+for place in $(printf '%s\n' "$aliases" | cut -f2 | sort -u) "$location"; do
+    [ $# -eq 0 ] || set -- "$@" -o
+    set -- "$@" -lname "$place/*" -o -lname "$place"
 done
-ps -eo comm=,args= | grep -F "$location/" | sed 's/^\([^ ]*\) */\1\t/'
+set +f
+[ -e /proc/self/fd ] && command -v find > /dev/null && {
+    find /proc/[0-9]*/fd /proc/[0-9]*/cwd \( "$@" \) -printf '%p\t%l\n' 2> /dev/null
+    grep -a -H . /proc/[0-9]*/comm 2> /dev/null | sed 's/^\([^:]*\):/\1\t/'
+    grep -a -H -e "datastores/" -e "guest=" -e "one-[0-9]" -e "$location" /proc/[0-9]*/cmdline 2> /dev/null | tr '\0' ' ' | sed 's/^\([^:]*\):/\1\t/'
+    section processes-end
+}
 set -f
 
 section files
-printf '%s\n' "$folders" | while read -r folder; do
-    [ -d "$folder" ] && find "$folder" -maxdepth 2 -printf '%p\t%y\t%Y\t%s\n'
+printf '%s\n' "$vms" | while IFS='	' read -r vm name uuid folder wants; do
+    case $wants in *f*) ;; *) continue ;; esac
+    if [ -d "$folder" ]; then
+        find -H "$folder" -maxdepth 2 -printf '%p\t%y\t%Y\t%s\t%l\n' && printf '%s\t.\n' "$folder"
+    else
+        all=$(ls -A "${folder%/*}") && case "
+$all
+" in "
+
+") printf '%s\tempty\n' "$folder" ;; *"
+${folder##*/}
+"*) ;; *) printf '%s\tabsent\n' "$folder" ;; esac
+    fi
 done
 
 section heads
-printf '%s\n' "$folders" | while read -r folder; do
+printf '%s\n' "$vms" | while IFS='	' read -r vm name uuid folder wants; do
+    case $wants in *f*) ;; *) continue ;; esac
     set +f
     for file in "$folder"/checkpoint "$folder"/disk.* "$folder"/disk.*.snap/*; do
-        [ -f "$file" ] && printf '%s\t%s\n' "$file" "$(od -An -v -tx1 -N 32 "$file" 2> /dev/null | tr -d ' \n')"
+        [ -f "$file" ] || continue
+        head=$(od -An -v -tx1 -N 32 "$file" 2> /dev/null | tr -d ' \n')
+        sound=-
+        end=-
+        case $wants:$head in *q*:514649fb*)
+            said=$(timeout -k 1 "$limit" qemu-img check -U --output=json "$file" 2> /dev/null)
+            sound=$?
+            [ "$sound" != 1 ] || { said=$(timeout -k 1 "$limit" qemu-img check --output=json "$file" 2> /dev/null); sound=$?; }
+            end=$(printf '%s\n' "$said" | sed -n 's/.*"image-end-offset": *\([0-9]*\).*/\1/p') ;;
+        esac
+        case $wants:$file in *c*:*/checkpoint)
+            # only libvirt can read what libvirt wrote; it needs more than a read-only connection for it
+            said=$(ask_libvirt save-image-dumpxml "$file" 2>&1 > /dev/null) && sound=saved
+            case $said in *incomplete*|*"failed to read"*|*magic*) sound=broken ;; esac ;;
+        esac
+        printf '%s\t%s\t%s\t%s\t%s\n' "$file" "$head" "$sound" "$(stat -L -c '%s	%Y' "$file" 2> /dev/null)" "${end:--}"
     done
     set -f
-done | while IFS='	' read -r file head; do
-    sound=-
-    case $head in
-        514649fb*) timeout -k 1 "$limit" qemu-img check -q -U "$file" > /dev/null 2>&1; sound=$? ;;
-    esac
-    case $file in
-        # only libvirt can read what libvirt wrote; it needs more than a read-only connection for it
-        */checkpoint)
-            said=$(timeout -k 1 "$limit" virsh --connect "$uri" save-image-dumpxml "$file" 2>&1 > /dev/null < /dev/null) && sound=saved
-            case $said in *incomplete*|*"failed to read"*|*magic*) sound=broken ;; esac ;;
-    esac
-    printf '%s\t%s\t%s\n' "$file" "$head" "$sound"
 done
 section end
 """
@@ -94,7 +129,7 @@ section end
 
 def script(questions, uri="qemu:///system", location=LOCATION, limit_s=20):
     """Return the shell text that answers the questions. Names and folders are ours (numbers in fixed places), still they are quoted."""
-    lines = "\n".join(f"{question.vm}\t{question.domain}\t{question.folder}" for question in questions)
+    lines = "\n".join("\t".join("-" if part == "" else str(part) for part in question) for question in questions)
     return "\n".join((f"vms={_quoted(lines)}", f"uri={_quoted(uri)}", f"location={_quoted(location)}", f"limit={int(limit_s)}")) + SCRIPT
 
 
@@ -111,10 +146,10 @@ def parse(text, questions):
     if "end" not in sections:
         return None
     domains = _domains(sections["domains"]) if "domains-end" in sections else None
-    jobs, devices = _details(sections["details"])
-    folders = {question.folder: question.vm for question in questions}
-    files, checkpoints = _files(sections["files"], sections["heads"], folders)
-    return Report(domains, jobs, _busy(sections["processes"]), files, checkpoints, devices)
+    stores = _stores(sections["stores"])
+    busy, guests = _processes(sections["processes"], stores, questions) if "processes-end" in sections else (None, set())
+    uuids, tables = _details(sections["details"])
+    return Report(domains, uuids, guests, *tables, busy, *_files(sections["files"], sections["heads"], questions))
 
 
 def _domains(text):
@@ -124,210 +159,106 @@ def _domains(text):
 
 
 def _details(text):
-    """Read domjobinfo, domblklist and domiflist of each running domain."""
-    jobs, devices, name = set(), {}, None
+    """Read the names of UUIDs, and domjobinfo, domblklist and domiflist of each domain that is there. Only a table with its head was answered."""
+    uuids, jobs, disks, nics = {}, {}, {}, {}
+    name = uuid = table = None
     for line in text.splitlines():
         words = line.split()
-        if line.startswith("@ "):
-            name = line[2:].strip()
-            devices[name] = set()
+        if not words:
+            continue
+        if words[0] == "^" and len(words) == 2:
+            name, uuid, table = None, words[1], None
+            uuids[uuid] = ""
+        elif words[0] == "@" and len(words) == 2:
+            name, uuid, table = uuids.get(words[1]) or words[1], None, None
+        elif uuid and not uuids[uuid]:
+            uuids[uuid] = line.strip()
         elif name and line.startswith("Job type:"):
-            if words[-1] in ("Bounded", "Unbounded"):
-                jobs.add(name)
-        elif name and len(words) >= 2:
-            devices[name].update(word.lower() if ":" in word else word for word in words)
-    return jobs, devices
+            jobs[name] = words[-1] not in ("None", "Completed")
+        elif name and words[:2] == ["Target", "Source"]:
+            table = disks.setdefault(name, set())
+        elif name and words[:2] == ["Interface", "Type"]:
+            table = nics.setdefault(name, set())
+        elif table is not None:
+            table.update(word.lower() if ":" in word else word for word in words)
+    return uuids, (jobs, disks, nics)
 
 
-def _busy(text):
-    """Return the ids of VMs in whose folder some process that is not the VM itself has something open, or is named with it."""
-    found = set()
+def _stores(text):
+    """Return datastore directory → where it really is."""
+    return dict(line.split("\t") for line in text.splitlines() if line.count("\t") == 1)
+
+
+def _processes(text, stores, questions):
+    """Return the ids of VMs in whose folder some process that is not the VM itself has something open or is named with it, and the guests of qemu."""
+    commands, places, arguments = {}, {}, {}
     for line in text.splitlines():
-        command, unused, rest = line.partition("\t")
-        if not command.startswith(("qemu", "kvm", "CPU ")):
-            found.update(int(number) for number in re.findall(r"/\d+/(\d+)(?=/|\s|$)", rest))
+        path, unused, rest = line.partition("\t")
+        found = re.match(r"/proc/(\d+)/(comm|cmdline|fd|cwd)", path)
+        if found and found.group(2) == "comm":
+            commands[found.group(1)] = rest
+        elif found and found.group(2) == "cmdline":
+            arguments[found.group(1)] = rest
+        elif found:
+            places.setdefault(found.group(1), []).append(rest)
+    aliases = {alias: store for store, real in stores.items() for alias in (store, real)}
+    busy, guests = set(), set()
+    for process in set(places) | set(arguments):
+        command, said = commands.get(process, ""), arguments.get(process, "")
+        if command.startswith("qemu-system") or command in _DOMAIN_ITSELF:
+            guests.update(re.findall(r"-name (?:guest=)?([A-Za-z0-9._-]+)", said))
+        else:
+            busy |= _works_on(command, said, places.get(process, ()), aliases, questions)
+    return busy, guests
+
+
+def _works_on(command, said, places, aliases, questions):
+    paths = " ".join((said, *places))
+    found = {int(number) for alias in aliases for number in re.findall(re.escape(alias) + r"/+(\d+)(?=/|\s|$)", paths)}
+    if command == "tar" and not found:
+        # tm/ssh/mv: 'tar -C <datastore> -cf - <VM>' names the VM, 'tar -C <datastore> -xf -' does not, and has no file open between two
+        inside = {store for alias, store in aliases.items() if re.search(r"-C " + re.escape(alias) + r"/?(\s|$)", said)}
+        found = {int(word) for word in said.split() if word.isdigit()} if inside else set()
+        return found or {question.vm for question in questions if question.folder.rpartition("/")[0] in inside}
     return found
 
 
-def _files(listing, heads, folders):
-    files = {vm: {} for vm in folders.values()}
-    seen = set()
-    known = {}
-    for line in heads.splitlines():
-        path, head, sound = (line.split("\t") + ["", ""])[:3]
-        known[path] = (head, sound)
-    checkpoints = {}
+def _files(listing, heads, questions):
+    known = {line.split("\t")[0]: line.split("\t")[1:] for line in heads.splitlines()}
+    asked = {question.folder for question in questions}
+    folders, empty, checkpoints, found = dict.fromkeys(asked), set(), {}, {}
     for line in listing.splitlines():
-        path, kind, target_kind, size = (line.split("\t") + [""] * 3)[:4]
-        folder = next((folder for folder in folders if path == folder or path.startswith(folder + "/")), None)
-        if folder is None:
-            continue
-        seen.add(folders[folder])
-        name = path[len(folder) + 1:]
-        head, sound = known.get(path, ("", ""))
-        qcow2 = head.startswith("514649fb")
-        if name:
-            files[folders[folder]][name] = File(kind, target_kind, int(size or 0), int(head[48:64] or "0", 16) if qcow2 else None,
-                                                sound in ("0", "3") if qcow2 else None)       # qemu-img check: 3 is leaked clusters, no damage
-        if name == "checkpoint":
-            checkpoints[folders[folder]] = {"saved": "complete", "broken": "missing"}.get(sound, UNKNOWN)
-    return {vm: (found if vm in seen else None) for vm, found in files.items()}, checkpoints
+        words = line.split("\t")
+        if words[1:] == ["."]:
+            folders[words[0]] = found.get(words[0], {})
+        elif words[1:] in (["absent"], ["empty"]):
+            folders[words[0]] = {}
+            empty |= {words[0]} if words[1] == "empty" else set()
+        elif len(words) == 5:
+            folder, name = _split(words[0], asked)
+            found.setdefault(folder, {})[name] = _file(words, known.get(words[0], ()))
+            if name == "checkpoint":
+                checkpoints[folder] = {"saved": "complete", "broken": "missing"}.get((known.get(words[0]) or ["", ""])[1], "unknown")
+    return folders, empty, checkpoints
 
 
-# --- asking ------------------------------------------------------------------------------------------------------------------
-
-def questions(vms, location=LOCATION):
-    """Return host → Questions, for VMs on hypervisors that we know how to ask (KVM)."""
-    asked = {}
-    for vm in vms:
-        for place in {place for place in (_here(vm, location), _before(vm, location)) if place}:
-            asked.setdefault(place.host, []).append(Question(vm.id, domain(vm), place.folder))
-    return {host: sorted(rows) for host, rows in sorted(asked.items())}
-
-
-def domain(vm):
-    """Return the name of the VM's domain: one-<id>, as its deployment file says, or the name of a domain that was imported."""
-    imported = re.fullmatch(r"[A-Za-z0-9._-]+", vm.deploy_id) and not re.fullmatch(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", vm.deploy_id)
-    return vm.deploy_id if imported else f"one-{vm.id}"
+def _split(path, folders):
+    """Return the asked folder that a path lies in, and its name there."""
+    parts = path.split("/")
+    for cut in (len(parts), len(parts) - 1, len(parts) - 2):
+        folder = "/".join(parts[:cut])
+        if folder in folders:
+            return folder, "/".join(parts[cut:]) or "."
+    return None, ""
 
 
-def _here(vm, location):
-    return _place(vm, vm.records[-1], location) if vm.records else None
-
-
-def _before(vm, location):
-    return _place(vm, vm.records[-2], location) if len(vm.records) > 1 and vm.previous_host else None
-
-
-def _place(vm, record, location):
-    return Place(record.host, f"{location}/{record.ds_id}/{vm.id}") if record.vm_mad in _KVM and record.ds_id >= 0 else None
-
-
-# --- weighing ----------------------------------------------------------------------------------------------------------------
-
-def facts(vm, reports, off=()):
-    """Return column → value of what the hosts show of the VM; a column that they do not settle is not in it.
-
-    reports: host → Report, or a text that says why there is none. off: hosts of which somebody vouches that they are without power.
-    """
-    here = vm.host
-    before = vm.previous_host
-    found = {
-        "domain": _domain(vm, here, reports, off),
-        "source": _domain(vm, before, reports, off) if before else UNKNOWN,
-        "disks": _disks(vm, reports),
-        "checkpoint": _checkpoint(vm, reports),
-        "device": _device(vm, reports),
-        "snapshot": _snapshot(vm, reports),
-        "transfer": "running" if _works(vm, reports) else UNKNOWN,
-        "hypervisors": _answered(asked(vm, reports, off).values()),
-    }
-    return {column: value for column, value in found.items() if value != UNKNOWN}
-
-
-def asked(vm, reports, off=()):
-    """Return host → answered, off, or why not, for the hypervisors that may have something of the VM."""
-    hosts = [record.host for record in (vm.records[-1:] + (vm.records[-2:-1] if vm.previous_host else ())) if record.vm_mad in _KVM]
-    return {host: OFF if host in off else ANSWERED if isinstance(reports.get(host), Report) else str(reports.get(host, f"{host}: it was not asked"))
-            for host in hosts}
-
-
-def _report(host, reports):
-    report = reports.get(host)
-    return report if isinstance(report, Report) else None
-
-
-def _domain(vm, host, reports, off):
-    if host in off:
-        return "absent"
-    report = _report(host, reports)
-    if report is None or report.domains is None:
-        return UNKNOWN
-    state = report.domains.get(domain(vm))
-    if state is None or state in _OFF:
-        return "absent"
-    return "running" if state in _RUNS else UNKNOWN        # paused: an incoming migration, a full disk, or an operator
-
-
-def _works(vm, reports):
-    return any(vm.id in report.busy or domain(vm) in report.jobs for report in (_report(host, reports) for host in (vm.host, vm.previous_host)) if report)
-
-
-def _answered(answers):
-    if not answers:
-        return UNKNOWN
-    return "answered" if all(answer in (ANSWERED, OFF) for answer in answers) else "silent"
-
-
-def _folder(vm, host, reports):
-    """Return the files of the VM on a host; None when that was not seen. A folder that is not there is {} for drivers without mounts, else unseen."""
-    report = _report(host, reports)
-    if report is None:
-        return None
-    found = report.folders.get(vm.id)
-    return {} if found is None and vm.records[-1].tm_mad in ("ssh", "local") else found
-
-
-def _disks(vm, reports):
-    if not vm.records or vm.records[-1].tm_mad not in _FILES or not vm.disks:
-        return UNKNOWN
-    source = None if vm.state.replace("_FAILURE", "") in _FROM_FRONTEND else (vm.host if _to_frontend(vm) else vm.previous_host)
-    target = None if _to_frontend(vm) else vm.host
-    left = _folder(vm, source, reports) if source else None
-    came = _folder(vm, target, reports) if target else None
-    if left is not None and _complete(vm, left):
-        return "at_source"
-    if came is not None and _complete(vm, came):
-        return "arrived"
-    return "partial" if left is not None and came is not None else UNKNOWN
-
-
-def _to_frontend(vm):
-    return vm.state.replace("_FAILURE", "") in _TO_FRONTEND
-
-
-def _complete(vm, files):
-    return all(_whole(disk, files) for disk in vm.disks) and all(files.get(name, File("", "", 0)).size for name in vm.extras)
-
-
-def _whole(disk, files):
-    """Tell whether a disk is there to its last byte. A raw image has exactly the size of its DISK; a qcow2 image claims it and passes its own check."""
-    file = files.get(f"disk.{disk.id}")
-    if file is None or not disk.is_file:
-        return False
-    if file.kind == "l":
-        return file.target_kind in ("f", "b")               # a persistent or shared image, which is not moved
-    if file.virtual is not None:
-        return bool(file.sound) and file.virtual >= disk.size_mib * MIB
-    return file.size == disk.size_mib * MIB
-
-
-def _checkpoint(vm, reports):
-    host = vm.previous_host if vm.state == "SAVE_MIGRATE" else vm.host
-    folder = _folder(vm, host, reports)
-    if folder is None:
-        return UNKNOWN
-    return _report(host, reports).checkpoints.get(vm.id, "missing")
-
-
-def _device(vm, reports):
-    report = _report(vm.host, reports)
-    if not vm.attaching or report is None or report.domains is None or report.domains.get(domain(vm)) not in _RUNS:
-        return UNKNOWN
-    shown = report.devices.get(domain(vm))
-    if shown is None:
-        return UNKNOWN
-    return "attached" if vm.attaching in shown else "detached"
-
-
-def _snapshot(vm, reports):
-    if vm.snapshot is None or not vm.records or vm.records[-1].tm_mad not in _FILES:
-        return UNKNOWN
-    folder = _folder(vm, vm.host, reports)
-    if not folder:
-        return UNKNOWN
-    disk, number = vm.snapshot
-    name = f"disk.{disk.id}.snap/{number}"
-    if name not in folder:
-        return "absent"
-    return "present" if _whole(disk, {f"disk.{disk.id}": folder[name]}) else UNKNOWN
+def _file(words, more):
+    unused, kind, target_kind, size, link = words
+    head, sound, real_size, mtime, end = (list(more) + ["", "-", "", "", "-"])[:5] if len(more) >= 5 else ("", "-", "", "", "-")
+    size = int(real_size or size or 0) if target_kind == "f" else int(size or 0)
+    if not head.startswith("514649fb"):
+        return File(kind, target_kind, size, None, None, link, int(mtime or 0) or None)
+    cluster = 1 << min(int(head[40:48] or "0", 16), 21)
+    ends = end.isdigit() and size > int(end) - cluster                  # the last cluster need not be filled
+    # 3: leaked clusters, which are no damage
+    return File(kind, target_kind, size, int(head[48:64] or "0", 16), sound in ("0", "3") and ends, link, int(mtime or 0) or None)

@@ -25,6 +25,7 @@ delete, recreate and delete-db are in no row.
 """
 from __future__ import annotations
 
+import functools
 from collections import namedtuple
 
 from . import vm_states
@@ -40,8 +41,8 @@ EVIDENCE = {
     "transfer": (UNKNOWN, "none", "running"),           # transfer scripts for this VM; none: and orphans had their time to end
     "monitored": (UNKNOWN, "yes", "no"),                # whether its host was monitored since the daemon started
     "origin": (UNKNOWN, "ours", "asked", "other", "spent"),    # of a *_FAILURE state; spent: our retry failed
-    "domain": (UNKNOWN, "running", "absent"),           # on the VM's (target) host
-    "source": (UNKNOWN, "running", "absent"),           # on the host before that
+    "domain": (UNKNOWN, "running", "absent", "unclear"),        # on the VM's (target) host; unclear: there, but paused, leaving, or not as libvirt says
+    "source": (UNKNOWN, "running", "absent", "unclear"),        # on the host before that
     "move": (UNKNOWN, "in_place", "copying"),           # whether moving the disks moves anything
     "disks": (UNKNOWN, "arrived", "at_source", "partial"),
     "checkpoint": (UNKNOWN, "complete", "missing"),
@@ -75,7 +76,13 @@ _SILENT = Row({"hypervisors": "silent"}, REFUSE, "a host that may have its domai
 _MONITOR = Row({"monitored": (UNKNOWN, "no")}, WAIT, "its host was not monitored since the daemon started; a report may resolve it")
 _REPORT = Row({"domain": UNKNOWN, "monitored": (UNKNOWN, "no")}, WAIT,
               "its host was not monitored since the daemon started; a report may tell whether its domain runs")
-_DOMAIN = Row({"domain": UNKNOWN}, REFUSE, "it is not known whether its domain runs on the host")
+_UNCLEAR = Row({"domain": "unclear"}, REFUSE, "something of its domain is on the host, and it does not simply run: paused, leaving, or unknown to libvirt")
+_UNCLEAR_SOURCE = Row({"source": "unclear"}, REFUSE, "something of its domain is on the host that it leaves, and it does not simply run there")
+_DOMAIN = (_UNCLEAR, Row({"domain": UNKNOWN}, REFUSE, "it is not known whether its domain runs on the host"))
+# what is done to the disks of a VM that should run nowhere: copied, moved, deleted
+_NOWHERE = (_UNCLEAR, _UNCLEAR_SOURCE,
+            Row({"domain": "running"}, REFUSE, "its domain runs on the host, where nothing of it should run while its disks are copied or deleted"),
+            Row({"source": "running"}, REFUSE, "its domain runs on the host that it leaves, where nothing of it should run while its disks are copied or deleted"))
 
 _MOVE_ROWS = {
     "here": Row({"move": "in_place"}, None, "its disks lie in one shared datastore, so that moving them again moves nothing"),
@@ -94,10 +101,12 @@ def _moves(action):
 def _boots(action):
     return (
         _WORK,
+        _UNCLEAR_SOURCE,
         Row({"source": "running"}, REFUSE, "its domain runs on the host that it should have left"),
+        _UNCLEAR,
         Row({"domain": "running", "monitored": "yes"}, SUCCESS, "its domain runs on the host"),
         _MONITOR,
-        _DOMAIN,
+        *_DOMAIN,
         _SILENT,
         Row({"domain": "absent"}, action, "its host was monitored since the daemon started and does not run it"),
     )
@@ -107,14 +116,15 @@ def _table():
     """Return state → rows. Every list ends with a row that fits always, or covers its column."""
     lost = (_BUSY, *_TRANSFER, _WHEN, _SILENT)
     table = {
-        "PROLOG": (*lost, Row({}, FAILURE, "the copy of its disks was lost with the daemon; it can be made again from the images")),
-        "EPILOG": (*lost, Row({}, FAILURE, "the clean-up of its disks was lost with the daemon; it can be done again")),
-        "PROLOG_MIGRATE_UNKNOWN": (*lost, Row({"source": "running"}, REFUSE, "its domain still runs on the host that it should leave"),
+        "PROLOG": (*lost, *_NOWHERE, Row({}, FAILURE, "the copy of its disks was lost with the daemon; it can be made again from the images")),
+        "EPILOG": (*lost, *_NOWHERE, Row({}, FAILURE, "the clean-up of its disks was lost with the daemon; it can be done again")),
+        "PROLOG_MIGRATE_UNKNOWN": (*lost, *_NOWHERE[:-1], Row({"source": "running"}, REFUSE, "its domain still runs on the host that it should leave"),
                                    Row({"source": UNKNOWN}, REFUSE, "it is not known whether its domain still runs on the host that it should leave"),
                                    *_moves(FAILURE)),
         "MIGRATE": (
             _BUSY, _WORK, _WHEN,
             Row({"source": "running", "domain": "running"}, REFUSE, "its domain runs on both hosts: fence one of them"),
+            _UNCLEAR, _UNCLEAR_SOURCE,
             Row({"source": UNKNOWN}, REFUSE, "it is not known whether its domain runs on the host that it leaves"),
             Row({"domain": UNKNOWN}, REFUSE, "it is not known whether its domain runs on the host that it goes to"),
             Row({"source": "absent", "domain": "running"}, SUCCESS, "its domain runs on the target and not on the source"),
@@ -125,13 +135,15 @@ def _table():
             Row({"source": UNKNOWN, "monitored": (UNKNOWN, "no")}, WAIT,
                 "the host that it leaves was not monitored since the daemon started; a report may tell whether it runs there"),
             Row({"source": UNKNOWN}, REFUSE, "it is not known whether its domain still runs on the host that it leaves"),
+            _UNCLEAR, _UNCLEAR_SOURCE,
+            Row({"domain": "running"}, REFUSE, "its domain runs on the target already, where it is not to be before it was saved"),
             Row({"source": "running"}, FAILURE, "its domain still runs on the source"),
             Row({"checkpoint": "complete"}, SUCCESS, "its domain is gone from the source and its checkpoint is complete"),
             Row({}, REFUSE, "its domain is gone from the source and no complete checkpoint was seen")),
         "RESTORE": (_BUSY, Row({}, REFUSE, "its disks may be half restored: restore them again, or look at them")),
         "CLEANUP_DELETE": (_BUSY, Row({}, REFUSE, "it is being deleted; leftovers on its host have to be looked for by hand")),
         "CLEANUP_RESUBMIT": (
-            _BUSY, *_TRANSFER, _WHEN, _DOMAIN,
+            _BUSY, *_TRANSFER, _WHEN, *_DOMAIN,
             Row({"domain": "running"}, REFUSE, "its domain still runs; put back to PENDING it would run twice"),
             Row({}, FAILURE, "its domain is gone, so it can be scheduled again")),
         "CLONING": (Row({}, WAIT, "it waits for its images to be copied; the daemon takes no recover call in this state"),),
@@ -140,19 +152,20 @@ def _table():
         "CLONING_FAILURE": (Row({}, LEAVE, "an image could not be copied; mend the image, recover does not help"),),
     }
     for state in _MOVES:
-        table[state] = (*lost, *_moves(FAILURE))
+        table[state] = (*lost, *_NOWHERE, *_moves(FAILURE))
     for state in _BOOTS:
         table[state] = (_BUSY, *_boots(FAILURE)[:-1], _WHEN, _boots(FAILURE)[-1])
     for state in _SHUTDOWNS:
         table[state] = (
             _BUSY, _MONITOR,
             Row({"domain": "absent"}, WAIT, "its domain is gone; the next report of its host ends it"),
+            Row({"domain": "unclear"}, WAIT, "its domain is there and does not simply run; it may be shutting down"),
             Row({"domain": UNKNOWN}, WAIT, "no report says that its domain runs; after two reports without it the daemon ends it by itself"),
             _WHEN, *_TRANSFER,
             Row({}, FAILURE, "its domain runs on; the order to shut down is lost and has to be given again"))
     for state in ("SAVE_STOP", "SAVE_SUSPEND"):
         table[state] = (
-            _BUSY, *_TRANSFER, _WHEN, _REPORT, _DOMAIN,
+            _BUSY, *_TRANSFER, _WHEN, _REPORT, *_DOMAIN,
             Row({"domain": "running"}, FAILURE, "its domain still runs, nothing was saved"),
             Row({"checkpoint": "complete"}, SUCCESS, "its domain is gone and its checkpoint is complete"),
             Row({}, REFUSE, "its domain is gone and no complete checkpoint was seen"))
@@ -189,11 +202,11 @@ def _after_failure(state):
     )
     if state.startswith("BOOT"):
         return (*gate, *_boots(RETRY))
-    source = ()
+    source = _NOWHERE
     if state == "PROLOG_MIGRATE_UNKNOWN":
-        source = (Row({"source": ("running", UNKNOWN)}, REFUSE, "it is not known to be gone from the host that it should leave"),)
-    last = _moves(RETRY) if state in _MOVES or source else (Row({}, RETRY, "nothing of it is under way, so the step can be done again"),)
-    return (*gate, *_TRANSFER, *source, *last)
+        source += (Row({"source": UNKNOWN}, REFUSE, "it is not known to be gone from the host that it should leave"),)
+    last = _moves(RETRY) if state in _MOVES or state == "PROLOG_MIGRATE_UNKNOWN" else (Row({}, RETRY, "nothing of it is under way, so the step can be done again"),)
+    return (*gate, *_TRANSFER, _SILENT, *source, *last)
 
 
 TABLE = _table()
@@ -222,6 +235,7 @@ def decide(state, evidence):
     return Decision(row.action, row.reason)
 
 
+@functools.lru_cache(maxsize=None)
 def columns(state):
     """Return the evidence that the decision about a state depends on."""
     return tuple(column for column in EVIDENCE if any(column in row.when for row in TABLE.get(state, ())))

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections import namedtuple
 
-from . import evidence, hypervisor, recovery, vm_states
+from . import evidence, hypervisor, hypervisor_facts, recovery, vm_states
 from .errors import CoreError, NotConverged
 from .plan import Change, Plan
 
@@ -24,10 +24,10 @@ Options = namedtuple(
 Finding = namedtuple("Finding", "vm evidence decision hosts", defaults=({},))      # hosts: name → answered, off, or why not
 
 
-def survey(api, host, options, known=None, hypervisors=None):
+def survey(api, host, options, known=None, hypervisors=None, called=None):
     """Return a Finding for every VM in which something is, or was, under way. ``known`` keeps histories between surveys of one run.
 
-    hypervisors: a Look, or None to leave them alone.
+    hypervisors: a Look, or None to leave them alone. called: VM id → when recover was called for it.
     """
     known = {} if known is None else known
     scene = look(api, host, options)
@@ -41,29 +41,32 @@ def survey(api, host, options, known=None, hypervisors=None):
         return findings
     # who is still at work on it, or rests in a failure that is not ours, is no business of a hypervisor
     open_ = [finding.vm for finding in findings if finding.evidence.began != "after" and finding.decision.action != recovery.LEAVE]
-    reports, numbers = hypervisors.at(open_, host.now()), {vm.id for vm in open_}
-    return [judge(finding.vm, scene, host, reports, options.hosts_off) if finding.vm.id in numbers else finding for finding in findings]
+    reports, numbers = hypervisors.at(open_, host.now(), called or {}), {vm.id for vm in open_}
+    return [judge(finding.vm, scene, host, reports, options.hosts_off, options.datastore_location) if finding.vm.id in numbers else finding for finding in findings]
 
 
 class Look:
     """What the hypervisors answered, asked anew when it is too old or does not speak of all VMs."""
 
     def __init__(self, adapter, options):
-        self.adapter, self.options, self.answers = adapter, options, {}     # host → (when, VM ids, Report or why not)
+        self.adapter, self.options, self.answers = adapter, options, {}     # host → (when, questions, Report or why not)
 
-    def at(self, vms, now):
-        """Return host → Report, or the text that says why there is none, for the hosts of these VMs."""
-        wanted = hypervisor.questions(vms, self.options.datastore_location)
-        stale = {host: rows for host, rows in wanted.items() if host not in self.options.hosts_off and not self._fresh(host, rows, now)}
+    def at(self, vms, now, called):
+        """Return host → Report, or the text that says why there is none, for the hosts of these VMs.
+
+        What was seen before a VM's last call is no evidence for its next one: what ended in between (a mv, its deletion of the source) was not seen.
+        """
+        wanted = hypervisor_facts.questions(vms, self.options.datastore_location)
+        stale = {host: rows for host, rows in wanted.items() if host not in self.options.hosts_off and not self._fresh(host, rows, now, called)}
         scripts = {host: hypervisor.script(rows, location=self.options.datastore_location) for host, rows in stale.items()}
         for host, answer in self.adapter.ask(scripts).items():
             report = str(answer) if isinstance(answer, CoreError) else hypervisor.parse(answer, stale[host]) or f"{host}: its answer was cut off"
-            self.answers[host] = (now, {row.vm for row in stale[host]}, report)
+            self.answers[host] = (now, set(stale[host]), report)
         return {host: self.answers[host][2] for host in wanted if host in self.answers}
 
-    def _fresh(self, host, rows, now):
-        when, vms, unused = self.answers.get(host, (None, (), None))
-        return when is not None and now - when < LOOK_S and {row.vm for row in rows} <= set(vms)
+    def _fresh(self, host, rows, now, called):
+        when, answered, unused = self.answers.get(host, (None, (), None))
+        return when is not None and 0 <= now - when < LOOK_S and set(rows) <= set(answered) and all(called.get(row.vm, 0) < when for row in rows)
 
 
 def look(api, host, options):
@@ -78,14 +81,14 @@ def look(api, host, options):
                           retry_failures=options.retry_failures)
 
 
-def judge(vm, scene, host, reports=None, off=()):
+def judge(vm, scene, host, reports=None, off=(), location=hypervisor.LOCATION):
     if reports is None:
         known = evidence.weigh(vm, scene, host.last_state(vm.id))
         return Finding(vm, known, recovery.decide(vm.state, known))
-    hosts = hypervisor.asked(vm, reports, off)
-    known = evidence.weigh(vm, scene, host.last_state(vm.id), hypervisor.facts(vm, reports, off))
+    hosts = hypervisor_facts.asked(vm, reports, off)
+    known = evidence.weigh(vm, scene, host.last_state(vm.id), hypervisor_facts.facts(vm, reports, off, location))
     decision = recovery.decide(vm.state, known)
-    silent = [why for why in hosts.values() if why not in (hypervisor.ANSWERED, hypervisor.OFF)]
+    silent = [why for why in hosts.values() if why not in (hypervisor_facts.ANSWERED, hypervisor_facts.OFF)]
     if silent and decision.action in (recovery.REFUSE, recovery.WAIT):
         decision = decision._replace(reason=f"{decision.reason} ({'; '.join(silent)})")
     return Finding(vm, known, decision, hosts)
@@ -154,7 +157,8 @@ class Run:
     def _rounds(self):
         deadline = self.host.now() + self.options.wait_timeout_s
         while True:
-            findings = survey(self.api, self.host, self.options, self.known, self.hypervisors)
+            findings = survey(self.api, self.host, self.options, self.known, self.hypervisors,
+                              {number: self.vms[number]["calls"][-1]["time"] for number in self.open})
             self._notice({finding.vm.id: finding for finding in findings})
             todo = [finding for finding in findings if self._wanted(finding)]
             begun = [finding for finding in todo if finding.vm.id in self.open]
@@ -197,7 +201,7 @@ class Run:
         spent = vm_states.is_failure(finding.vm.state) and retried and self.host.now() - retried[-1] >= SLOW_S
         if finding.vm.state == record["leads_to"]:
             self._close(record, "recovered")
-        elif spent or (not retried and vm_states.is_settled(finding.vm.state) and finding.decision.action not in (recovery.RETRY, recovery.WAIT)):
+        elif spent or (not retried and vm_states.is_settled(finding.vm.state) and finding.decision.action not in (recovery.RETRY, recovery.SUCCESS, recovery.WAIT)):
             record["error"] = finding.vm.error
             self._close(record, "failed")
 

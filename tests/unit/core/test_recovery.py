@@ -67,6 +67,22 @@ def test_success_only_with_something_seen():
             assert any(getattr(evidence, column) in values for column, values in seen.items()), (state, evidence)
 
 
+def test_a_domain_that_is_there_and_does_not_simply_run_is_never_acted_on():
+    seen = 0
+    for state, evidence, decision in CASES:
+        for column in {"domain", "source"} & set(recovery.columns(state)):
+            if getattr(evidence, column) == "unclear":
+                seen += 1
+                assert decision.action not in recovery.ACTIONS, (state, evidence)
+    assert seen > 1000
+
+
+def test_disks_are_never_touched_under_a_domain():
+    for state, evidence, decision in CASES:
+        if state.startswith(("PROLOG", "EPILOG")) and "running" in (evidence.domain, evidence.source):
+            assert decision.action not in recovery.ACTIONS, (state, evidence)
+
+
 def test_nothing_known_at_all_never_acts():
     for state in EVERY_STATE:
         assert decide(state, Evidence()).action not in recovery.ACTIONS, state

@@ -84,7 +84,8 @@ def test_the_plan_tells_every_vm_with_its_reason_and_calls_nothing():
     assert {vm["id"]: vm["action"] for vm in told["vms"]} == {1: "failure", 2: "wait", 3: "wait", 4: "failure", 6: "refuse", 7: "wait", 8: "wait", 9: "leave",
                                                               10: "wait",
                                                               11: "refuse", 12: "failure", 13: "refuse", 14: "failure", 15: "wait"}
-    assert told["vms"][0]["leads_to"] == "RUNNING" and told["vms"][0]["evidence"] == {"began": "before", "transfer": "none", "hypervisors": "unknown"}
+    assert told["vms"][0]["leads_to"] == "RUNNING" and told["vms"][0]["evidence"] == {
+        "began": "before", "transfer": "none", "domain": "unknown", "source": "unknown", "hypervisors": "unknown"}
     assert plan(world, vms=[4])["stuck"] == [4]
 
 

@@ -44,11 +44,15 @@ class Hosts:
 
     def answer(self, host, text):
         rows = [line.split("\t") for line in re.search(r"vms='(.*?)'\nuri", text, re.DOTALL).group(1).split("\n")]
-        domains = "\n".join(f" {number}   one-{number}   running" for number, machine in self.world.machines.items() if host in machine.runs_on)
-        files = [f"{folder}\td\td\t4096\n{folder}/disk.0\tf\tf\t{self.disks[host, int(number)]}" for number, unused, folder in rows
-                 if (host, int(number)) in self.disks]
-        work = "\n".join(f"scp\t/var/lib/one/datastores/0/{number}/disk.0" for number in self.busy)
-        parts = (("domains", domains), ("domains-end", ""), ("details", ""), ("processes", work), ("files", "\n".join(files)), ("heads", ""), ("end", ""))
+        running = [number for number, machine in self.world.machines.items() if host in machine.runs_on]
+        domains = "\n".join(f" {number}   one-{number}   running" for number in running)
+        details = "\n".join(f"@ one-{number}\nJob type: None" for number in running)
+        files = [f"{folder}\td\td\t4096\t\n{folder}/disk.0\tf\tf\t{self.disks[host, int(number)]}\t\n{folder}\t." if (host, int(number)) in self.disks
+                 else f"{folder}\tabsent" for number, unused, unused2, folder, wants in rows if "f" in wants]
+        work = "\n".join(f"/proc/{number}/fd/3\t/var/lib/one/datastores/0/{number}/disk.0" for number in self.busy)
+        stores = "/var/lib/one/datastores/0\t/var/lib/one/datastores/0"
+        parts = (("domains", domains), ("domains-end", ""), ("details", details), ("stores", stores), ("processes", work), ("processes-end", ""),
+                 ("files", "\n".join(files)), ("heads", ""), ("end", ""))
         return "".join(f"\n== {name}\n{body}\n" for name, body in parts)
 
 
@@ -123,7 +127,29 @@ def test_hosts_are_asked_once_for_all_their_machines_and_again_when_the_answer_i
     world.deaf, hosts.asked = True, []
     with pytest.raises(CoreError):
         recover(world, hosts, wait_timeout_s=25)
-    assert 2 * 2 <= len(hosts.asked) <= 2 * 4
+    assert 2 * 2 <= len(hosts.asked) <= 2 * 6           # at first, after the calls, and every 10 of 25 seconds
+
+
+def test_a_second_call_waits_for_a_look_that_is_newer_than_the_first():
+    """The source's deletion was under way while the first look still saw it whole."""
+    world = fakes.World(Machine(7, "PROLOG_MIGRATE"))
+    hosts = Hosts(world, {("kvm1", 7): 8 * MIB, ("kvm2", 7): 8 * MIB})
+    plain = world.vm_recover
+
+    def recover_and_delete(number, operation):
+        hosts.disks.pop(("kvm1", 7), None)
+        plain(number, operation)
+
+    world.vm_recover = recover_and_delete
+    recover(world, hosts)
+    assert [call[1] for call in world.calls] == ["failure", "success"], "a retry would have deleted the only copy"
+
+
+def test_disks_are_not_moved_under_a_running_domain():
+    world = fakes.World(Machine(7, "PROLOG_MIGRATE", ["kvm2"]), Machine(8, "PROLOG", ["kvm2"]), Machine(9, "EPILOG", ["kvm2"]))
+    outcome = recover(world, Hosts(world, {("kvm1", 7): 8 * MIB}))
+    assert world.calls == [] and outcome.results["left"] == [7, 8, 9]
+    assert all("runs on the host" in seen["reason"] for seen in outcome.results["vms"])
 
 
 def test_who_is_at_rest_or_still_at_work_is_not_asked_about():
