@@ -76,6 +76,9 @@ def main():
     def query():
         return ET.fromstring(node.read("cibadmin --query"))
 
+    def patches():                                       # the epoch does not tell: pacemaker raises it once more than the patch says
+        return int(node.read("grep -c 'Completed cib_apply_diff operation.*/cibadmin/' /var/log/pacemaker/pacemaker.log || true"))
+
     for section, text in STRANGERS.items():
         node.read(f"cibadmin --modify --allow-create --xml-text '<configuration><{section}>{text}</{section}></configuration>'")
     theirs = strangers(query())
@@ -99,12 +102,12 @@ def main():
     checks.that(all(name in shown and shown[name][1] is None for name in DELETED), "what was deleted shows as to be created")
     checks.that(set(shown) == set(DRIFT) | set(DELETED), "nothing else shows", sorted(set(shown) ^ (set(DRIFT) | set(DELETED))))
 
-    before = query()
+    before = patches()
     repaired = stage.play("playbooks/site.yml", "--diff", *ARGUMENTS, name="cib-repaired")
     after = query()
     checks.that(repaired.rc == 0, "the run that repairs succeeds", repaired.log)
     checks.that(told(repaired) == shown, "it does exactly what the check predicted", told(repaired))
-    checks.that(int(after.get("epoch")) == int(before.get("epoch")) + 1, "in one patch", (before.get("epoch"), after.get("epoch")))
+    checks.that(patches() == before + 1, "in one patch", (before, patches()))
     checks.that(strangers(after) == theirs, "objects of others are byte for byte what they were", strangers(after))
     again = stage.play("playbooks/site.yml", *ARGUMENTS, name="cib-again")
     checks.that(again.rc == 0 and not again.changed, "the next run changes nothing", again.changed)
@@ -112,7 +115,7 @@ def main():
     wanted = ("-e", '{"cluster_fence_options": {"pcmk_reboot_action": "off", "login_timeout": 7}}')
     for fault, words in (("deny", "does not answer for alpha2"), ("hang", "does not answer for alpha2")):
         stage.lab("bmc-fault", "alpha2", fault)
-        epoch = query().get("epoch")
+        epoch = query().get("epoch")                     # moves with every change of the configuration
         for mode in (("--check",), ()):
             run = stage.play("playbooks/site.yml", *ARGUMENTS, *wanted, *mode, name=f"cib-{fault}")
             failed = [event for event in run.results("failed")]
