@@ -21,6 +21,7 @@ import xml.etree.ElementTree as ET
 
 import layouts
 import pymysql
+from ansible_collections.constellation.opennebula.plugins.module_utils.adapters import mariadb
 from servers import Server
 from workload import FIRST
 
@@ -152,23 +153,37 @@ class Machine(Server):
         return self.inside("journalctl", "--quiet", f"--since=@{int(since)}", f"--output={output}", *unit, check=False).splitlines() if self.up else []
 
 
+class Doors(mariadb.Servers):
+    """What a module asks at other addresses it finds at those nodes' sockets: from this machine nobody may log in there."""
+
+    def __init__(self, params, nodes):
+        super().__init__(params)
+        self.nodes = nodes
+
+    def at(self, host, port, kind=mariadb.Server):
+        return kind({"login_unix_socket": self.nodes[host].socket})
+
+
 class Laboratory:
     """Both zones. ``say`` takes lines for the run's log."""
 
     name = "lab"
-    ports = None
-    server, servers = staticmethod(layouts.Layout.server), staticmethod(layouts.Layout.servers)
+    server = staticmethod(layouts.Layout.server)
 
     def __init__(self, say, writers):
         self.say, self.writers, self.plan, self.network = say, writers, plan(), Wires(plan())
         self.zones = {zone: [node.name for node in self.plan.zone_nodes(zone)] for zone in self.plan.vips}
         self.topology = layouts.derive(self.plan.net, prefix=16)
         self.nodes = {name: Machine(node, self.topology["nodes"][name]) for name, node in self.plan.nodes.items()}
+        self.ports = dict.fromkeys(self.nodes, 3306)
         self.federation_address = f"{self.plan.net}.1.101"
         self.off, self.uncalled, self.failed, self.refusals = {}, [], [], []
         lazy = [name for name, node in self.nodes.items() if node.inside("systemctl", "is-enabled", REJOIN, check=False).strip() != "enabled"]
         if lazy:
             raise SystemExit(f"{', '.join(lazy)} would not come back by themselves: converge with site.yml -e database_auto_rejoin=true (make faults-lab does)")
+
+    def servers(self, node):
+        return Doors({"login_unix_socket": node.socket}, {one.facts["address"]: one for one in self.nodes.values()})
 
     def zone_of(self, name):
         return self.nodes[name].zone

@@ -24,9 +24,9 @@ def read(layout, node, tables=True):
 
 
 def comparing(layout, node):
-    """Return what verify.yml gives the module. The lab's master zone lets nobody in from here: there the reports are compared once all is quiet."""
+    """Return what verify.yml gives the module."""
     masters = [address for address in layout.topology["zones"]["alpha"]["addresses"].values() if address != node.facts["address"]]
-    return {"database": "opennebula", "tables": None, "masters": masters if layout.ports else None, "master_port": (layout.ports or {}).get(node.name),
+    return {"database": "opennebula", "tables": None, "masters": masters, "master_port": layout.ports[node.name],
             "domains": layout.topology["zones"]["alpha"]["gtid_domains"], "wait_timeout_s": 10}
 
 
