@@ -474,6 +474,7 @@ def ensure(params, cluster, check_mode, clock=pacemaker.Clock):
         return cib.plan(cib.parse(text or cib.EMPTY), wanted, absent, secrets, params["exclusive"])
 
     def apply(todo):
+        _one_copy(cluster, clock)
         written.append(_write(cluster, plan, todo, params["verify_fencing"], clock))
         idle = cluster.wait_idle(params["wait_timeout_s"])
         complaints.extend(cluster_status.complaints(cluster_status.parse(cluster.monitor()), {name for dummy, name in wanted}))
@@ -560,6 +561,24 @@ def _clean(said, values):
         if cib_values.is_secret(name) and value:
             said = said.replace(value, cib_values.SECRET)
     return " ".join(said.split())[-300:]
+
+
+def _one_copy(cluster, clock):
+    """Make sure that the member which decides (the DC) has the configuration that the patch is made from.
+
+    Two members that start at the same time for the first time may count the first changes differently (seen twice with pacemaker 2.1.5). The DC's
+    copy is then the older one, the other member does not take it, every patch fails on the DC alone, and nothing is ever started.
+    """
+    dc = cluster_status.parse(cluster.monitor())["dc"]
+    if dc in (None, cluster.local_node()):
+        return
+    for seconds in (0, 1, 2, 4):
+        clock.sleep(seconds)
+        copies = [cluster.cib(), cluster.cib(dc)]
+        versions = [cib.version(cib.parse(text)) for text in copies]
+        if versions[0] == versions[1]:
+            return
+    cluster.replace(cib.advanced(copies[versions.index(max(versions))]))
 
 
 def _write(cluster, plan, examined, verify_fencing, clock):

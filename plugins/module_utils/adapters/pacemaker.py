@@ -48,9 +48,13 @@ class Pacemaker:
 
     # --- configuration -------------------------------------------------------------------------------------------------------------
 
-    def cib(self):
-        """Return the live configuration as XML text."""
-        return self._run(["cibadmin", "--query"], "cannot read the cluster's configuration")
+    def cib(self, node=None):
+        """Return the live configuration as XML text: this host's copy, or another member's."""
+        return self._run(["cibadmin", "--query"] + (["--node", node] if node else []), "cannot read the cluster's configuration")
+
+    def replace(self, cib):
+        """Replace the copies of all members; each takes only what is newer than its own."""
+        self._run(["cibadmin", "--replace", "--xml-pipe"], "the cluster refused its own configuration", stdin=cib)
 
     def verify(self, cib):
         """Return the errors that crm_verify finds in a CIB, [] when it finds none, or only warnings (what is deprecated, or not there yet)."""

@@ -39,6 +39,7 @@ class Cluster:
     def __init__(self, text=CIB, online=("alpha1", "alpha2"), members=COROSYNC, known=("alpha1", "alpha2")):
         self.text, self.online, self.conf, self.known = text, list(online), members, list(known)
         self.unclean = set()
+        self.dc_text, self.dc = None, "alpha1"
         self.writes, self.requests, self.answers, self.errors = [], [], {}, []
         self.agents = {"fence_ilo_ssh": metadata("fence_ilo_ssh"), "ocf:heartbeat:IPaddr2": metadata("IPaddr2")}
         self.running, self.bad_options, self.vote = corosync_conf.Document(members).options() if members else {}, {}, 1
@@ -46,9 +47,16 @@ class Cluster:
         self.idle, self.interfere, self.stubborn, self.seeded, self.standby = True, 0, False, None, set()
 
     # configuration
-    def cib(self):
+    def cib(self, node=None):
+        """The copy of this host, or the DC's (alpha2 when it is told to be), which differs where ``dc_text`` is set."""
         self._running()
-        return self.text
+        return self.dc_text if node and self.dc_text else self.text
+
+    def replace(self, text):
+        newest = max(cib.version(cib.parse(copy)) for copy in (self.text, self.dc_text))
+        assert cib.version(cib.parse(text)) > newest, "pacemaker does not take an older configuration"
+        self.writes.append("replace")
+        self.text, self.dc_text = text, None
 
     def verify(self, text):
         return list(self.errors) if text != self.text else []
@@ -64,6 +72,7 @@ class Cluster:
             self.text = self.text.replace('no-quorum-policy" value="', f'no-quorum-policy" value="moved{self.interfere}', 1)
         if old != self.text:
             return False
+        assert not self.dc_text, "the DC does not take a patch that is made from another copy, and starts nothing"
         assert cib.parse(new).get("epoch") != cib.parse(old).get("epoch"), "pacemaker refuses a patch that does not raise the version"
         self.writes.append("patch")
         if not self.stubborn:
@@ -94,6 +103,9 @@ class Cluster:
     def monitor(self):
         self._running()
         text = CRM_MON
+        if self.dc != "alpha1":
+            text = text.replace('<current_dc present="true" version="2.1.5-a3f44794f94" name="alpha1"',
+                                f'<current_dc present="true" version="2.1.5-a3f44794f94" name="{self.dc}"')
         if "alpha3" in self.online or (self.conf and "alpha3" in self.conf):
             line = next(line for line in text.splitlines() if line.strip().startswith('<node name="alpha2"'))
             text = text.replace(line, line + "\n" + line.replace("alpha2", "alpha3").replace('id="2"', 'id="3"').replace(

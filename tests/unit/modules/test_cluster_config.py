@@ -200,3 +200,35 @@ def test_cluster_that_never_becomes_idle_is_an_error_with_the_reason():
     cluster.idle = False
     with pytest.raises(CoreError, match="did not become idle"):
         ensure(wanted(), cluster)
+
+
+def two_copies(older_at_dc):
+    """A cluster whose DC is the other member, with another copy than ours."""
+    cluster = Cluster()
+    cluster.dc = "alpha2"
+    root = cib.parse(cluster.text)
+    root.set("epoch", str(cib.version(root)[1] + (-1 if older_at_dc else 1)))
+    cluster.dc_text = cib.ET.tostring(root, encoding="unicode")
+    return cluster
+
+
+@pytest.mark.parametrize("older_at_dc", [True, False])
+def test_members_with_different_copies_get_one_before_the_patch(older_at_dc):
+    cluster = two_copies(older_at_dc)
+    assert ensure(wanted(), cluster).changed and cluster.writes == ["replace", "patch"]
+    again = Cluster(cluster.text)
+    again.dc = "alpha2"
+    assert not ensure(wanted(), again).changed and again.writes == []
+
+
+def test_copies_that_become_equal_by_themselves_are_left_alone():
+    cluster, clock = two_copies(True), Clock()
+    real, clock.sleep = clock.sleep, lambda seconds: (real(seconds), setattr(cluster, "dc_text", None) if seconds else None)
+    cluster_config.ensure(wanted(), cluster, False, clock)
+    assert cluster.writes == ["patch"]
+
+
+def test_check_mode_and_a_cluster_that_is_right_do_not_compare_copies():
+    cluster = two_copies(True)
+    ensure(wanted(), cluster, check_mode=True)
+    assert cluster.writes == []

@@ -59,6 +59,7 @@ class OnFile(pacemaker.Pacemaker):
         return []
 
     monitor = staticmethod(Cluster().monitor)
+    local_node = staticmethod(Cluster.local_node)
 
     def wait_idle(self, timeout_s):
         return True
