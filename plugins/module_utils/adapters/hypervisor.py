@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import contextlib
+import logging
 import pathlib
 import socket
 import subprocess
@@ -145,6 +146,7 @@ def _libraries():
         import tenacity         # pylint: disable=import-outside-toplevel
     except ImportError as error:
         raise CoreError("the hypervisors cannot be asked", "", f"this front-end has no Python library {error.name}", INSTALL) from None
+    logging.getLogger("paramiko").addHandler(logging.NullHandler())         # else a host that refuses is a traceback on the module's stderr
     return paramiko, tenacity
 
 

@@ -21,9 +21,9 @@ from .errors import CoreError
 from .recovery import UNKNOWN, Evidence
 
 # deploy_id: the driver's name of the domain; disks: those that must exist, extras: other files of theirs; attaching: what the domain has of a
-# device that is being attached or detached (target of a disk, MAC of a NIC); snapshot: (disk, id) of the disk snapshot under way.
-Vm = namedtuple("Vm", "id name owner state host hid previous_host seq action last_poll poll records error deploy_id disks extras attaching snapshot",
-                defaults=("", (), (), "", None))
+# device that is being attached or detached (target of a disk, MAC of a NIC); snapshot: (disk, id) of the disk snapshot under way; locked: 'onevm lock' (5.6).
+Vm = namedtuple("Vm", "id name owner state host hid previous_host seq action last_poll poll records error deploy_id disks extras attaching snapshot locked",
+                defaults=("", (), (), "", None, False))
 Disk = namedtuple("Disk", "id size_mib is_file")
 Host = namedtuple("Host", "id name state monitored_at")
 Record = namedtuple("Record", "seq host hid tm_mad ds_id action times vm_mad", defaults=("",))
@@ -177,15 +177,25 @@ def _vm(node):
                       record.findtext("VM_MAD") or "")
                for record in node.iter("HISTORY")]
     last = records[-1] if records else None
+    return Vm(id=_int(node, "ID"), name=node.findtext("NAME") or "", owner=node.findtext("UNAME") or "",
+              state=vm_states.name(_int(node, "STATE"), _int(node, "LCM_STATE")), host=last.host if last else None, hid=last.hid if last else None,
+              seq=last.seq if last else -1, last_poll=max(_int(node, "LAST_POLL"), _int(node, "MONITORING/TIMESTAMP")),
+              poll=node.findtext("MONITORING/STATE") or "",
+              error=node.findtext("USER_TEMPLATE/ERROR") or "", deploy_id=node.findtext("DEPLOY_ID") or "",
+              locked=_int(node, "LOCK/LOCKED") > 0, **_past(tuple(records)), **_devices(node))
+
+
+def with_earlier(vm, records):
+    """Return the VM with the records before its last one, which pools do not have."""
+    return vm._replace(**_past(tuple(records) + vm.records[-1:]))
+
+
+def _past(records):
     before = records[-2] if len(records) > 1 else None
     # 5.0 writes what a migration or a hot-plug is into the record before the new one; 7.x into both
     action = next((record.action for record in reversed(records[-2:]) if record.action), 0)
-    return Vm(id=_int(node, "ID"), name=node.findtext("NAME") or "", owner=node.findtext("UNAME") or "",
-              state=vm_states.name(_int(node, "STATE"), _int(node, "LCM_STATE")), host=last.host if last else None, hid=last.hid if last else None,
-              previous_host=before.host if before and before.hid != last.hid else None, seq=last.seq if last else -1,
-              action=vm_states.HISTORY_ACTIONS.get(action, str(action)), last_poll=max(_int(node, "LAST_POLL"), _int(node, "MONITORING/TIMESTAMP")),
-              poll=node.findtext("MONITORING/STATE") or "",
-              records=tuple(records), error=node.findtext("USER_TEMPLATE/ERROR") or "", deploy_id=node.findtext("DEPLOY_ID") or "", **_devices(node))
+    return {"records": records, "previous_host": before.host if before and before.hid != records[-1].hid else None,
+            "action": vm_states.HISTORY_ACTIONS.get(action, str(action))}
 
 
 def _devices(node):

@@ -84,14 +84,22 @@ def look(api, host, options):
 def judge(vm, scene, host, reports=None, off=(), location=hypervisor.LOCATION):
     if reports is None:
         known = evidence.weigh(vm, scene, host.last_state(vm.id))
-        return Finding(vm, known, recovery.decide(vm.state, known))
+        return Finding(vm, known, _decide(vm, known))
     hosts = hypervisor_facts.asked(vm, reports, off)
     known = evidence.weigh(vm, scene, host.last_state(vm.id), hypervisor_facts.facts(vm, reports, off, location))
-    decision = recovery.decide(vm.state, known)
+    decision = _decide(vm, known)
     silent = [why for why in hosts.values() if why not in (hypervisor_facts.ANSWERED, hypervisor_facts.OFF)]
     if silent and decision.action in (recovery.REFUSE, recovery.WAIT):
         decision = decision._replace(reason=f"{decision.reason} ({'; '.join(silent)})")
     return Finding(vm, known, decision, hosts)
+
+
+def _decide(vm, known):
+    decision = recovery.decide(vm.state, known)
+    if not vm.locked or decision.action not in recovery.ACTIONS:
+        return decision
+    return recovery.Decision(recovery.REFUSE, f"it is locked (onevm lock): unlock it first; without the lock it would be recovered by {decision.action}, "
+                                              f"because {decision.reason}")
 
 
 def stuck(finding):
@@ -111,12 +119,12 @@ def told(finding):
 
 
 def _with_history(api, vm, known):
-    """Return the VM with all its history, asked for once per state and record: the pool of 5.0 has the last record only."""
-    key = (vm.id, vm.state, vm.seq)
-    if key not in known:
-        known[key] = read_vm(api, vm.id)
-    whole = known[key]
-    return whole._replace(last_poll=max(vm.last_poll, whole.last_poll), poll=vm.poll or whole.poll, error=vm.error or whole.error)
+    """Return the VM with all its history. A pool has the last record only (VirtualMachine::to_xml_extended); those before it stay as they are."""
+    if vm.seq < 1 or len(vm.records) > 1:
+        return vm
+    if (vm.id, vm.seq) not in known:
+        known[vm.id, vm.seq] = read_vm(api, vm.id).records[:-1]
+    return evidence.with_earlier(vm, known[vm.id, vm.seq])
 
 
 def read_vm(api, number):

@@ -145,6 +145,19 @@ def test_an_interrupted_recovery_is_finished_by_the_next_run():
     assert results(outcome) == {1: "recovered", 2: "recovered"} and world.machines[1].state == "RUNNING" and world.machines[1].starts == 1
 
 
+@pytest.mark.parametrize("locked, result", [("<LOCK><LOCKED>1</LOCKED><OWNER>3</OWNER><TIME>900</TIME><REQ_ID>5</REQ_ID></LOCK>", "refused"),
+                                            ("<LOCK><LOCKED>0</LOCKED></LOCK>", "recovered"), ("", "recovered")])
+def test_a_vm_that_is_locked_is_left_alone(locked, result):
+    world = World(Machine(1, "PROLOG"), Machine(2, "PROLOG"))
+    plain = world.machines[1].xml
+    world.machines[1].xml = lambda: plain().replace("<USER_TEMPLATE>", locked + "<USER_TEMPLATE>")
+    outcome = recover(world)
+    assert results(outcome) == {1: result, 2: "recovered"}
+    if result == "refused":
+        assert outcome.results["left"] == [1] and {number for number, unused, unused2 in world.calls} == {2}
+        assert "locked (onevm lock): unlock it first" in outcome.results["vms"][0]["reason"] and "by failure, because" in outcome.results["vms"][0]["reason"]
+
+
 def test_failures_from_before_are_taken_in_only_on_request():
     world = World(Machine(1, "PROLOG_FAILURE"))
     assert not recover(world).changed
@@ -163,10 +176,9 @@ def test_a_vm_that_moved_meanwhile_is_looked_at_afresh():
     plain, once = world.vm, []
 
     def vm(number):
-        text = plain(number)
         if not once:
             once.append(world.enter(world.machines[1], "RUNNING", drive=False))
-        return text
+        return plain(number)
 
     world.vm = vm
     outcome = recover(world)
