@@ -23,7 +23,7 @@ _spec = importlib.util.spec_from_file_location("failure_catalogue", pathlib.Path
 catalogue = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(catalogue)
 base, zones, pytestmark = catalogue.base, catalogue.zones, catalogue.pytestmark
-POINTS = int(os.environ.get("KILLED_REPAIR_POINTS", "24"))
+POINTS = int(os.environ.get("KILLED_REPAIR_POINTS", "4"))
 NODE, PEER = "beta2", "beta1"
 CHANNEL, BACK = "zone100-master", "zone100-slave"
 LONG = 60       # more steps than any verb has: the run ends by itself
