@@ -58,6 +58,22 @@ vms:
       hosts: {kvm1: answered}
       evidence: {began: before, transfer: none, domain: absent, source: unknown, hypervisors: answered}
       leads_to: RUNNING
+images:
+  description: Every image that is locked, being copied or deleted, or in error, with its VMs, the reason and what to do. They are never changed.
+  returned: always
+  type: list
+  elements: dict
+  sample:
+    - id: 7
+      name: web-saved
+      owner: alice
+      state: LOCKED
+      datastore: default
+      registered: 1795190000
+      vms: [42]
+      error: ""
+      reason: a file operation on it was under way
+      remedy: See oned.log and the datastore's processes whether something still works on it.
 stuck:
   description: The ids of VMs that wait for something that nobody is doing.
   returned: always
@@ -68,7 +84,7 @@ stuck:
 
 from ..module_utils import glue
 from ..module_utils.adapters import frontend, hypervisor, opennebula
-from ..module_utils.core import recovery_run
+from ..module_utils.core import recovery_images, recovery_run
 from ..module_utils.core.errors import NotThere
 
 SPEC = {
@@ -91,10 +107,12 @@ def read(params, connect, host, hypervisors=None):
     """Return the plan; no daemon is an answer."""
     options = recovery_run.Options(**{name: params[name] for name in recovery_run.Options._fields if name in params})
     try:
-        findings = recovery_run.survey(connect(), host, options, hypervisors=recovery_run.Look(hypervisors, options) if hypervisors else None)
+        api = connect()
+        findings = recovery_run.survey(api, host, options, hypervisors=recovery_run.Look(hypervisors, options) if hypervisors else None)
+        images = recovery_images.told(api.pool("image"), host.daemon_started() or host.now())
     except NotThere as error:
-        return {"answers": False, "reason": str(error), "vms": [], "stuck": []}
-    return {"answers": True, "vms": [recovery_run.told(finding) for finding in findings],
+        return {"answers": False, "reason": str(error), "vms": [], "images": [], "stuck": []}
+    return {"answers": True, "vms": [recovery_run.told(finding) for finding in findings], "images": images,
             "stuck": [finding.vm.id for finding in findings if recovery_run.stuck(finding)]}
 
 

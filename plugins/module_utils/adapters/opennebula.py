@@ -41,7 +41,7 @@ FAULT_NO_METHOD = -506
 IDLE_LIMIT_S = 10           # below the server's 15 s: never send a call that changes something into a connection that may just be closing
 PAGE = 500
 ALL_USERS, EVERY_ID = -2, -1
-OWNED = ("template",)       # kinds whose pools are asked for by owner and range
+OWNED = ("template", "image")       # kinds whose pools are asked for by owner and range
 OPERATIONS = {"failure": 0, "success": 1, "retry": 2}      # one.vm.recover; the destructive ones (3, 4, 5) are deliberately not here
 
 
@@ -104,7 +104,7 @@ class OpenNebula:
         return self._session.partition(":")[0]
 
     def pool(self, kind):
-        """Return a whole pool: zone, host, cluster, template, user, group."""
+        """Return a whole pool: zone, host, cluster, template, image, user, group."""
         return self.call(f"one.{kind}pool.info", *(ALL_USERS, EVERY_ID, EVERY_ID) if kind in OWNED else ())
 
     def zone_pool(self):

@@ -32,6 +32,7 @@ class World:
         self.machines = {machine.id: machine for machine in machines}
         self.clock, self.monitoring, self._transfers = 1100.0, monitoring, set(transfers)
         self.ends_transfers, self.deaf, self.dies_after = ends_transfers, deaf, dies_after
+        self.images = ""
         self.calls, self.notes, self.monitored_at, self.started, self.requests = [], [], 0, STARTED, 0
 
     # the daemon
@@ -43,6 +44,10 @@ class World:
     def vm(self, number):
         self.requests += 1
         return self.machines[number].xml()
+
+    def pool(self, kind):
+        assert kind == "image", kind
+        return f"<IMAGE_POOL>{self.images}</IMAGE_POOL>"
 
     def host_pool(self):
         return f"<HOST_POOL><HOST><ID>0</ID><NAME>kvm1</NAME><STATE>2</STATE><LAST_MON_TIME>{int(self.monitored_at)}</LAST_MON_TIME></HOST></HOST_POOL>"

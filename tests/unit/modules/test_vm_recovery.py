@@ -194,7 +194,7 @@ def test_without_a_daemon_check_mode_is_quiet_and_a_run_fails():
     with pytest.raises(NotThere):
         vm_recovery.ensure(PARAMS, nobody, world, False)
     assert vm_recovery_info.read(PARAMS, nobody, world) == {"answers": False, "reason": "OpenNebula does not answer at here: Connection refused.", "vms": [],
-                                                            "stuck": []}
+                                                            "images": [], "stuck": []}
 
 
 def test_without_the_daemons_process_nothing_is_decided():
@@ -210,6 +210,20 @@ def test_many_vms_need_few_questions():
     assert set(results(outcome).values()) == {"recovered"}
     # per VM: its history in three states, a second look before each of two calls, the end; per round: two pools
     assert world.requests < 300 * 8 + 50, world.requests
+
+
+@pytest.mark.parametrize("state, registered, shown, words", [
+    (4, 900, "LOCKED", "does not take up again"), (9, 900, "LOCKED_USED", "does not take up again"), (4, 1050, "LOCKED", "at work on it"),
+    (5, 900, "ERROR", "failed"), (5, 1050, "ERROR", "failed"), (7, 900, "DELETE", "does not take up again"), (1, 900, None, ""), (8, 900, None, "")])
+def test_images_that_wait_or_failed_are_told_with_their_vms_and_what_to_do(state, registered, shown, words):
+    world = World(Machine(1, "PROLOG"))
+    world.images = (f"<IMAGE><ID>7</ID><UNAME>alice</UNAME><NAME>web</NAME><REGTIME>{registered}</REGTIME><STATE>{state}</STATE><DATASTORE>default</DATASTORE>"
+                    "<VMS><ID>42</ID><ID>1</ID></VMS><TEMPLATE><ERROR>no space</ERROR></TEMPLATE></IMAGE>")
+    found = plan(world)["images"]
+    assert [image["state"] for image in found] == ([shown] if shown else [])
+    for image in found:
+        assert words in image["reason"] and image["remedy"] and image["vms"] == [1, 42] and image["error"] == "no space"
+    assert world.calls == []
 
 
 def test_no_password_in_the_result():
