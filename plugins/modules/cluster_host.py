@@ -59,6 +59,7 @@ from ..module_utils.core.plan import Change, Plan
 PCSD = "pcsd.service"
 MEMBERS = ("corosync.service", "pacemaker.service")
 DEVICE = "corosync-qdevice.service"                      # started with corosync wherever that starts; at boot it would start corosync
+BOOT = "multi-user.target"                               # systemd calls the device enabled for either link, so the links are what is compared
 READY = "running, started at boot"
 
 
@@ -67,11 +68,11 @@ def ensure(params, accounts, units, cluster, check_mode):
 
     def read():
         state.update(look(cluster))
-        pulled = None if params["quorum_device"] is None else DEVICE in units.wants(MEMBERS[0])
-        return units.units((PCSD, DEVICE) + MEMBERS), pulled, None if password is None else _has_password(accounts, name, password, check_mode)
+        links = DEVICE in units.wants(BOOT), None if params["quorum_device"] is None else DEVICE in units.wants(MEMBERS[0])
+        return units.units((PCSD,) + MEMBERS), links, None if password is None else _has_password(accounts, name, password, check_mode)
 
     def plan(found):
-        active, pulled, matches = found
+        active, (at_boot, pulled), matches = found
         changes = []
         if matches is False:
             changes.append(Change("password", name, None, "set", secret=True, step=("password",)))
@@ -80,7 +81,9 @@ def ensure(params, accounts, units, cluster, check_mode):
         if _shown(active[PCSD]) != READY:
             changes.append(Change("service", PCSD, _shown(active[PCSD]), READY, step=("start",)))
         changes += [Change("service", unit, "started at boot", "not started at boot", step=("disable", unit))
-                    for unit in MEMBERS + (DEVICE,) if active[unit]["UnitFileState"] == "enabled"]
+                    for unit in MEMBERS if active[unit]["UnitFileState"] == "enabled"]
+        if at_boot:
+            changes.append(Change("service", DEVICE, "started at boot", "not started at boot", step=("unlink",)))
         if pulled is not None and pulled != params["quorum_device"]:
             changes.append(Change("service", DEVICE, *("not started with corosync", "started with corosync")[::1 if params["quorum_device"] else -1],
                                   step=("pull", params["quorum_device"])))
@@ -96,6 +99,8 @@ def ensure(params, accounts, units, cluster, check_mode):
             elif step == "start":
                 units.do(("enable", PCSD))
                 units.do(("start", PCSD))
+            elif step == "unlink":
+                units.drop_wants(BOOT, DEVICE)
             elif step == "pull":
                 units.do(("add-wants", MEMBERS[0], DEVICE)) if rest[0] else units.drop_wants(MEMBERS[0], DEVICE)
             else:

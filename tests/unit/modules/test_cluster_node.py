@@ -41,8 +41,7 @@ class Units:
     def __init__(self, pcsd=("inactive", "disabled"), members="enabled"):
         self.stopped = []
         self.links = set()
-        self.state = {"pcsd.service": list(pcsd), "corosync.service": ["inactive", members], "pacemaker.service": ["inactive", members],
-                      "corosync-qdevice.service": ["inactive", ""]}
+        self.state = {"pcsd.service": list(pcsd), "corosync.service": ["inactive", members], "pacemaker.service": ["inactive", members]}
 
     def wants(self, unit):
         return [wanted for above, wanted in self.links if above == unit]
@@ -71,13 +70,13 @@ def host(accounts, units, cluster, check_mode=False, quorum_device=None):
 
 def test_quorum_device_starts_with_corosync_and_never_at_boot():
     accounts, units, cluster = Accounts(CANARY), Units(("active", "enabled"), "disabled"), Cluster()
-    units.state["corosync-qdevice.service"] = ["active", "enabled"]
+    units.links = {("multi-user.target", "corosync-qdevice.service")}
     assert host(accounts, units, cluster, quorum_device=None, check_mode=True).plan.as_list() == [
         {"kind": "service", "target": "corosync-qdevice.service", "before": "started at boot", "after": "not started at boot"}]
     done = host(accounts, units, cluster, quorum_device=True)
     assert done.plan.as_list()[1] == {
         "kind": "service", "target": "corosync-qdevice.service", "before": "not started with corosync", "after": "started with corosync"}
-    assert units.links == {("corosync.service", "corosync-qdevice.service")} and units.state["corosync-qdevice.service"][1] == "disabled"
+    assert units.links == {("corosync.service", "corosync-qdevice.service")}
     assert not host(accounts, units, cluster, quorum_device=True).changed and not host(accounts, units, cluster).changed
     assert host(accounts, units, cluster, quorum_device=False).changed and units.links == set()
 
