@@ -22,7 +22,8 @@ import image
 from podman import LIMITS, LabError, containers, exists, podman, run, say
 
 INVENTORY = image.HERE.parents[1] / "inventories/lab/group_vars/all.yml"
-NODE_FLAGS = ["--systemd=always", "--privileged", "--no-hosts", *LIMITS]
+# corosync, pacemaker and corosync-qdevice share memory for each connection: podman's 64 MB were full (seen)
+NODE_FLAGS = ["--systemd=always", "--privileged", "--no-hosts", "--shm-size=256m", *LIMITS]
 
 
 class Lab:
