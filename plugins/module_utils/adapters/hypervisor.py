@@ -53,7 +53,8 @@ class Hypervisors:
 
     def _ask_here(self, text):
         try:
-            done = subprocess.run(["sh", "-s"], input=text.encode(), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=self.answer_timeout_s, check=False)
+            done = subprocess.run(["sh", "-s"], input=text.encode(), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                                  timeout=self.answer_timeout_s, check=False)
         except (OSError, subprocess.TimeoutExpired) as error:
             return CoreError("it cannot be asked", FRONT_END, _why(error))
         return done.stdout.decode("utf-8", "replace")

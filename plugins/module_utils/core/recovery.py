@@ -82,7 +82,7 @@ _DOMAIN = (_UNCLEAR, Row({"domain": UNKNOWN}, REFUSE, "it is not known whether i
 # what is done to the disks of a VM that should run nowhere: copied, moved, deleted
 _NOWHERE = (_UNCLEAR, _UNCLEAR_SOURCE,
             Row({"domain": "running"}, REFUSE, "its domain runs on the host, where nothing of it should run while its disks are copied or deleted"),
-            Row({"source": "running"}, REFUSE, "its domain runs on the host that it leaves, where nothing of it should run while its disks are copied or deleted"))
+            Row({"source": "running"}, REFUSE, "its domain runs on the host that it leaves, where nothing of it should run while its disks are moved"))
 
 _MOVE_ROWS = {
     "here": Row({"move": "in_place"}, None, "its disks lie in one shared datastore, so that moving them again moves nothing"),
@@ -205,7 +205,8 @@ def _after_failure(state):
     source = _NOWHERE
     if state == "PROLOG_MIGRATE_UNKNOWN":
         source += (Row({"source": UNKNOWN}, REFUSE, "it is not known to be gone from the host that it should leave"),)
-    last = _moves(RETRY) if state in _MOVES or state == "PROLOG_MIGRATE_UNKNOWN" else (Row({}, RETRY, "nothing of it is under way, so the step can be done again"),)
+    moves = state in _MOVES or state == "PROLOG_MIGRATE_UNKNOWN"
+    last = _moves(RETRY) if moves else (Row({}, RETRY, "nothing of it is under way, so the step can be done again"),)
     return (*gate, *_TRANSFER, _SILENT, *source, *last)
 
 

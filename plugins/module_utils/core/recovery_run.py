@@ -42,7 +42,8 @@ def survey(api, host, options, known=None, hypervisors=None, called=None):
     # who is still at work on it, or rests in a failure that is not ours, is no business of a hypervisor
     open_ = [finding.vm for finding in findings if finding.evidence.began != "after" and finding.decision.action != recovery.LEAVE]
     reports, numbers = hypervisors.at(open_, host.now(), called or {}), {vm.id for vm in open_}
-    return [judge(finding.vm, scene, host, reports, options.hosts_off, options.datastore_location) if finding.vm.id in numbers else finding for finding in findings]
+    return [judge(finding.vm, scene, host, reports, options.hosts_off, options.datastore_location) if finding.vm.id in numbers else finding
+            for finding in findings]
 
 
 class Look:
@@ -209,7 +210,8 @@ class Run:
         spent = vm_states.is_failure(finding.vm.state) and retried and self.host.now() - retried[-1] >= SLOW_S
         if finding.vm.state == record["leads_to"]:
             self._close(record, "recovered")
-        elif spent or (not retried and vm_states.is_settled(finding.vm.state) and finding.decision.action not in (recovery.RETRY, recovery.SUCCESS, recovery.WAIT)):
+        elif spent or (not retried and vm_states.is_settled(finding.vm.state)
+                       and finding.decision.action not in (recovery.RETRY, recovery.SUCCESS, recovery.WAIT)):
             record["error"] = finding.vm.error
             self._close(record, "failed")
 

@@ -160,7 +160,8 @@ def test_work_on_its_files_and_a_job_of_its_domain_are_transfers():
     ("/proc/9/comm\trm\n/proc/9/cmdline\trm -rf D/0/44 ", {44}), ("/proc/9/comm\tcp\n/proc/9/fd/5\t/mnt/nfs/47/disk.0", {47}),
     ("/proc/9/comm\tgrep\n/proc/9/cmdline\tgrep -e D ", set())])
 def test_who_works_on_which_vm(lines, busy):
-    text = re.sub(r"(?s)\n== processes\n.*?\n== processes-end", lambda dummy: f"\n== processes\n{lines.replace('D/', hypervisor.LOCATION + '/')}\n== processes-end",
+    said = lines.replace("D/", hypervisor.LOCATION + "/")
+    text = re.sub(r"(?s)\n== processes\n.*?\n== processes-end", lambda dummy: f"\n== processes\n{said}\n== processes-end",
                   ANSWER.replace(f"{HERE}\t{HERE}\n", f"{HERE}\t/mnt/nfs\n"))
     assert hypervisor.parse(text, QUESTIONS).busy == busy
 
