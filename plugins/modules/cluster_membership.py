@@ -170,9 +170,10 @@ def ensure(params, cluster, check_mode, clock=pacemaker.Clock):
             cluster.authenticate(dict(nodes, **device), "hacluster", params["password"])
         if any(step[0] == "setup" for step in steps):
             cluster.setup(wanted.cluster_name, nodes)
+        _change_device(cluster, steps, ("remove",))      # first: pcs gives certificates of the device to each node that comes
         _change_members(cluster, nodes, steps)
         _change_options(cluster, steps)
-        _change_device(cluster, steps)
+        _change_device(cluster, steps, ("replace", "add", "update"))
         starting = [step[1] for step in steps if step[0] == "start"]
         if starting:
             if not cluster.has_cib() and len(starting) == len(nodes):
@@ -244,8 +245,8 @@ def _change_options(cluster, steps):
         cluster.reload()
 
 
-def _change_device(cluster, steps):
-    for verb, options in (step[1:] for step in steps if step[0] == "device"):
+def _change_device(cluster, steps, verbs):
+    for verb, options in (step[1:] for step in steps if step[0] == "device" and step[1] in verbs):
         if verb in ("remove", "replace"):
             cluster.change_device("remove")
         if verb != "remove":

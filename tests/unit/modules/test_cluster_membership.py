@@ -280,6 +280,12 @@ def test_quorum_device_is_added_changed_moved_and_removed_by_name():
     assert run(cluster, quorum_device={"state": "absent"})[0] == []
 
 
+def test_device_goes_before_a_third_node_comes():
+    cluster = Cluster()
+    run(cluster, quorum_device=DEVICE)
+    assert run(cluster, nodes=THREE, quorum_device={"state": "absent"})[0] == ["authenticate", "device remove", "add alpha3 10.86.1.13", "start alpha3"]
+
+
 def test_cluster_is_set_up_with_its_options_and_its_third_vote_before_it_starts():
     cluster = bare()
     wanted = dict(corosync={"totem": {"token": 3000}}, quorum_device=DEVICE)
