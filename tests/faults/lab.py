@@ -13,6 +13,7 @@ import argparse
 import json
 import pathlib
 import random
+import signal
 import sys
 import tempfile
 import time
@@ -45,17 +46,16 @@ class LabRun(run.Run):
         return self
 
     def verdict(self, writing=False):
-        """What verify.yml says, in the rounds that ask it; before and otherwise core.verification on what the database modules read from here."""
-        if not writing:
-            lines = super().verdict()
-            if lines or not self.ask:
-                return lines
+        """What core.verification says on what the database modules read from here; in the rounds that ask it, what verify.yml says."""
+        lines = super().verdict(writing)
+        if not self.ask or (lines and not writing):
+            return lines
         lines = self.cluster.verify()
         return [line for line in lines if not (writing and line.startswith("UNKNOWN") and "federated tables equal" in line)]
 
     def look(self, broken):
-        """As it takes ten seconds and more, only while somebody is active everywhere."""
-        if self.ask and all(self.cluster.active.values()):
+        """Only while somebody is active everywhere: verify.yml takes ten seconds and more, and slows down who takes over."""
+        if all(self.cluster.active.values()):
             super().look(broken)
             self.looked.append(broken)
 
@@ -125,6 +125,7 @@ def main():
     parser.add_argument("--minutes", type=float, default=0, help="begin no fault after so many minutes; the next run goes on with --from-fault")
     parser.add_argument("--verify-every", type=int, default=1, metavar="N", help="ask verify.yml in each Nth round and at the end")
     arguments = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *dummy: sys.exit("ended: cuts are healed, the writers go"))
     out = run.HERE.parents[1] / "build/faults"
     out.mkdir(parents=True, exist_ok=True)
     file = out / f"lab-{'only' if arguments.only else arguments.seed}-{arguments.from_fault}.json"
@@ -134,7 +135,7 @@ def main():
         result = one.run()
         one.save()
     print("\n".join(table([one for one in result["rounds"] if "#" in one])))
-    print("\n".join(run.table([result])))
+    print(run.table([result]))
     return 0 if run.right(result) and not one.cluster.failed and not result["repairs"] and not result["unseen"] else 1
 
 
