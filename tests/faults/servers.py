@@ -120,5 +120,6 @@ class Node(Server):
 
     def environment(self, **more):
         return dict(os.environ, OCF_ROOT="/usr/lib/ocf", OCF_RESKEY_socket=self.socket, OCF_RESKEY_credentials=str(self.folder / "gate.cnf"),
-                    OCF_RESKEY_ring_keeper=str(self.folder / "ring-keeper"), CONSTELLATION_SOCKET=self.socket, HA_logfile=str(self.folder / "agent.log"), HA_debuglog=str(self.folder / "agent.log"),
+                    OCF_RESKEY_ring_keeper=str(self.folder / "ring-keeper"), CONSTELLATION_SOCKET=self.socket,
+                    HA_logfile=str(self.folder / "agent.log"), HA_debuglog=str(self.folder / "agent.log"),
                     OCF_RESOURCE_INSTANCE="database_writer", OCF_RESKEY_CRM_meta_interval="10000", **more)

@@ -95,7 +95,8 @@ def red(zones, *names):
     for name in names or zones:
         report = replication_info.read({"names": None, "wait_gtid_pos": None, "wait_timeout_s": 1}, zones[name].server())
         checks += [one for one in verification._replication(found, found["nodes"][name], report, {}) if "variable" not in one.what]
-    contents = federated.checks({name: contents_of(zones, name) for name in names or zones}, lambda node, wrong: verification._remedy(found["nodes"][node], wrong))
+    contents = federated.checks({name: contents_of(zones, name) for name in names or zones},
+                                lambda node, wrong: verification._remedy(found["nodes"][node], wrong))
     checks += contents
     return [f"{one.target} {one.what}: {one.why} → {one.hint}" for one in checks if one.status != "green"]
 

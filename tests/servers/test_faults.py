@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, The constellation.opennebula team
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A short slice of tests/faults with a fixed seed, a ring of three, and a slave zone that is seeded under 500 writes a second. About 80 s on a quiet machine."""
+"""A short slice of tests/faults with a fixed seed, a ring of three, and a slave zone that is seeded under 500 writes a second."""
 import pathlib
 import shutil
 import sys

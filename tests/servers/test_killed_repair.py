@@ -129,7 +129,8 @@ def end(zones, what):
 
 
 def points():
-    everything = [(verb, step, moment, reboot) for verb in VERBS for step in range(1, 26) for moment in ("before", "after", "within") for reboot in (False, True)]
+    everything = [(verb, step, moment, reboot) for verb in VERBS for step in range(1, 26) for moment in ("before", "after", "within")
+                  for reboot in (False, True)]
     return random.Random(20261121).sample(everything, POINTS)
 
 

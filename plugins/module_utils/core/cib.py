@@ -12,7 +12,7 @@ import copy
 import xml.etree.ElementTree as ET
 
 from . import cib_description, cib_kinds, cib_values
-from .cib_description import declared, masked  # noqa: F401 - declared is for our users
+from .cib_description import masked
 from .cib_kinds import BEYOND, KINDS
 from .cib_pairs import PAIRS, REFERENCES, Ids
 from .cib_trees import near
@@ -25,6 +25,7 @@ _BY_LABEL = {kind.label: kind for kind in KINDS}
 _ORDER = list(_SINGLES) + list(_BY_LABEL)
 
 SECRET_CHANGED = "(secret, changed)"
+declared = cib_description.declared          # the other half of what our users ask this module for
 EMPTY = '<cib admin_epoch="0" epoch="0" num_updates="0"><configuration><crm_config/><nodes/><resources/><constraints/></configuration><status/></cib>'
 
 

@@ -202,7 +202,7 @@ def describe(root, found):
     kinds, singles = {kind.label: kind for kind in KINDS}, {pairs.label: pairs for pairs in PAIRS}
     for (label, name), values in found.items():
         if label in singles:
-            owner, name = (description.setdefault(singles[label].key, {}), name)
+            owner = description.setdefault(singles[label].key, {})
             if singles[label].of_nodes:
                 node, name = name.split(" ", 1)
                 owner = owner.setdefault(node, {})

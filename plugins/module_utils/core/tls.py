@@ -32,7 +32,6 @@ subjectAltName = {names}
 """
 
 
-
 def paths(directory):
     """Return the files of the certificate with its key, and of the authorities."""
     return f"{directory.rstrip('/')}/{PEM}", f"{directory.rstrip('/')}/{CA}"

@@ -199,7 +199,7 @@ def test_votes_are_read_also_without_quorum(programs, code, expected):
     ((0, "", "Nov 21 08:00:35 notice  [MAIN  ] Corosync Cluster Engine exiting normally"), []), ((127, "", "not found"), []),
     ((8, "", ""), ["corosync -t ended with 8"]),
     ((8, "", "Nov 21 error   [MAIN  ] parse error in config: The token timeout parameter (5 ms) may not be less than (30 ms).\n"
-          "Nov notice x\nNov 21 error   [MAIN  ] Corosync Cluster Engine exiting with status 8 at main.c:1445."),
+      "Nov notice x\nNov 21 error   [MAIN  ] Corosync Cluster Engine exiting with status 8 at main.c:1445."),
      ["parse error in config: The token timeout parameter (5 ms) may not be less than (30 ms)."]),
 ])
 def test_corosync_checks_a_new_file_before_it_is_one(programs, tmp_path, answer, expected):

@@ -41,7 +41,6 @@ FOREIGN = {  # what we cannot describe, or must not mix up with ours
 }
 
 
-
 @st.composite
 def rules(draw, kind, depth=2):
     """Return a rule for a location, a resource default or an operation default."""
@@ -128,7 +127,7 @@ def descriptions(draw):
         "alerts": [dict({"id": "al", "path": "/bin/true", "kinds": draw(st.sampled_from([[], ["nodes"], ["fencing", "attributes"]]))}, **maybe(
             draw, options=st.just({"who": "me"}),
             recipients=st.lists(st.sampled_from(["ops", "a b", {"id": "al-desk", "value": "x", "meta": {"timeout": "5s"}}]),
-                                                                      unique_by=str))) for dummy in some(draw, "x", 1)],
+                                unique_by=str))) for dummy in some(draw, "x", 1)],
     }
 
 

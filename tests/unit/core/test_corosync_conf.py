@@ -95,8 +95,8 @@ Votequorum information
 Expected votes:   3
 Highest expected: 3
 Total votes:      3
-Quorum:           2  
-Flags:            Quorate Qdevice 
+Quorum:           2
+Flags:            Quorate Qdevice
 
 Membership information
 ----------------------

@@ -272,7 +272,7 @@ def test_lines_say_nothing_that_a_shell_would_not_take():
 
 # --- a ring of three ---------------------------------------------------------------------------------------------------------
 
-RING = topology.derive(dict({name: variables for name, variables in HOSTS.items()}, alpha3=dict(
+RING = topology.derive(dict(HOSTS, alpha3=dict(
     HOSTS["alpha1"], ansible_host="10.90.1.13", fence={"agent": "fence_ilo_ssh", "ip": "10.91.1.113"}))).as_dict()
 
 

@@ -328,4 +328,4 @@ def test_nobody_at_the_address_yet_is_no_reason_to_refuse_tls():
 
 def test_source_that_verifies_nothing_is_not_tried(server):
     server.tls[PEER] = NAME
-    assert ensure(params(pair(), ssl_verify=False, **{key: value for key, value in TLS.items()}), server).changed
+    assert ensure(params(pair(), ssl_verify=False, **TLS), server).changed

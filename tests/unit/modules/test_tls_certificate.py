@@ -19,7 +19,7 @@ from ansible_collections.constellation.opennebula.plugins.modules import tls_aut
 from ansible_collections.constellation.opennebula.tests.unit.modules.certificate_fakes import RecordedOpenSsl, RecordedTree, me
 
 pytestmark = pytest.mark.skipif(shutil.which("openssl") is None or os.geteuid() != 0, reason="needs openssl, and root for the owners of the files")
-NAMES = ["alpha1", "10.0.1.11", "10.0.1.100", "fd00::1"]
+NAMES = ("alpha1", "10.0.1.11", "10.0.1.100", "fd00::1")
 DAY = 86400
 
 
@@ -55,7 +55,7 @@ class Host:
         return self.keep(tls_authority.ensure(params, self.tree, self.openssl, check))
 
     def certificate(self, check=False, **options):
-        params = dict({"directory": "/tls", "names": NAMES, "ca": "", "certificate": None, "key": None, "renew_days": 90}, **self.owner, **options)
+        params = dict({"directory": "/tls", "names": list(NAMES), "ca": "", "certificate": None, "key": None, "renew_days": 90}, **self.owner, **options)
         return self.keep(tls_certificate.ensure(params, self.tree, self.openssl, check))
 
     def keep(self, outcome):
@@ -207,7 +207,7 @@ def foreign(host, options):
 
 
 @pytest.mark.parametrize("spoil, says", [
-    (lambda host, options: foreign(host, options), "the private key does not belong to the certificate"),
+    (foreign, "the private key does not belong to the certificate"),
     (lambda host, options: dict(options, names=[*NAMES, "10.0.1.101"]), "it does not name 10.0.1.101"),
     (lambda host, options: setattr(host.openssl, "later_s", 800 * DAY) or options, "it ended on"),
     (lambda host, options: dict(options, ca=host.authority(directory="/another").results["ca"]), "the authority does not vouch for it"),

@@ -41,6 +41,7 @@ DEAD = {"answers": False}
 CONNECTING = {"io": "Connecting", "io_errno": 2003}
 PURGED = {"io": "No", "io_errno": 1236, "io_error": "Could not find first log"}
 BEHIND = {"io": "No", "io_errno": 1236, "io_error": "requested to start from GTID 0-1-50, which is not in the master's binlog"}
+PARTED = dict(BEHIND, io_error=BEHIND["io_error"] + ", higher sequence numbers")
 # this node (a3 of the ring a1 a2 a3), the others (nearest first), whether it is parked → what is done, about whom
 DECISIONS = {
     "all are in: nothing": (view("a3", "a2"), [view("a2", "a1"), view("a1", "a3", **WRITER)], False, "stay", None),
@@ -51,7 +52,8 @@ DECISIONS = {
     "predecessor back, not yet a member: wait": (view("a3", "a1"), [view("a2", "a1", member=False), view("a1", "a3", **WRITER)], False, "stay", None),
     "writer dead, predecessor has less: stay where it is": (
         view("a3", "a1", **CONNECTING), [view("a2", "a1", binlog="0-1-49", **CONNECTING), view("a1", **DEAD)], False, "park", "a1"),
-    "writer dead, successor has as much: follow it": (view("a2", "a1", **CONNECTING), [view("a1", **DEAD), view("a3", "a1", **CONNECTING)], False, "repoint", "a3"),
+    "writer dead, successor has as much: follow it": (
+        view("a2", "a1", **CONNECTING), [view("a1", **DEAD), view("a3", "a1", **CONNECTING)], False, "repoint", "a3"),
     "the source connects to nobody, but everybody is so: stay": (view("a3", "a2"), [view("a2", "a1", **CONNECTING), view("a1", **DEAD)], False, "stay", None),
     "alone: park": (view("a3", "a2", **CONNECTING), [view("a2", **DEAD), view("a1", **DEAD)], False, "park", "a2"),
     "alone, a dead source's connection still stands: nothing": (view("a3", "a2"), [view("a2", **DEAD), view("a1", **DEAD)], False, "stay", None),
@@ -59,7 +61,7 @@ DECISIONS = {
     "parked, and it has not: wait": (view("a3", "a2", io="No"), [view("a2", "a1", binlog="0-1-49"), view("a1", **DEAD)], True, "stay", None),
     "asked too early (1236), it has caught up: again": (view("a3", "a2", **BEHIND), [view("a2", "a1"), view("a1", "a3", **WRITER)], False, "start", "a2"),
     "two histories: an operator's": (
-        view("a3", "a2", **dict(BEHIND, io_error=BEHIND["io_error"] + ", higher sequence numbers")), [view("a2", "a1"), view("a1", "a3", **WRITER)],
+        view("a3", "a2", **PARTED), [view("a2", "a1"), view("a1", "a3", **WRITER)],
         False, "stay", None),
     "an error that no start heals: an operator's": (view("a3", "a2", **PURGED), [view("a2", "a1"), view("a1", "a3", **WRITER)], False, "stay", None),
     "stopped by somebody: stays so": (view("a3", "a2", io="No", sql="No"), [view("a2", **DEAD), view("a1", "a3", **WRITER)], False, "stay", None),
