@@ -41,7 +41,7 @@ DEAD = {"answers": False}
 CONNECTING = {"io": "Connecting", "io_errno": 2003}
 PURGED = {"io": "No", "io_errno": 1236, "io_error": "Could not find first log"}
 BEHIND = {"io": "No", "io_errno": 1236, "io_error": "requested to start from GTID 0-1-50, which is not in the master's binlog"}
-PARTED = dict(BEHIND, io_error=BEHIND["io_error"] + ", higher sequence numbers")
+PARTED = {"io": "No", "io_errno": 1236, "io_error": BEHIND["io_error"] + ", higher sequence numbers"}
 # this node (a3 of the ring a1 a2 a3), the others (nearest first), whether it is parked → what is done, about whom
 DECISIONS = {
     "all are in: nothing": (view("a3", "a2"), [view("a2", "a1"), view("a1", "a3", **WRITER)], False, "stay", None),
