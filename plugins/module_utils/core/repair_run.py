@@ -8,6 +8,7 @@ What is decided, is decided in core/repair.py. Before anything changes, what cha
 from __future__ import annotations
 
 import contextlib
+from dataclasses import replace
 
 from . import contents, federated, federated_run, gtid, replication, replication_run
 from .errors import CoreError, NotConverged
@@ -57,6 +58,7 @@ class Run:
 
     def _repoint(self, facts, todo):
         wanted = [replication.wanted_sources(replication.parse([row]))[0] for row in facts.here.rows if row["Connection_name"] == self.request.source]
+        wanted = [replace(one, use_gtid="slave_pos", log_file="", log_pos=0) for one in wanted]        # what it leads to, whatever it was before
         replication_run.run_steps(self.server, todo, {one.name: one for one in wanted}, {}, accept=("log_slave_updates",))
 
     def _refilter(self, facts, todo):
