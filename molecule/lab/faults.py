@@ -11,7 +11,7 @@ import time
 
 from podman import LabError, run
 
-BMC_FAULTS = ("deny", "hang", "stuck", "slow")
+BMC_FAULTS = ("deny", "hang", "stuck", "slow", "says-on", "says-off")
 
 
 # -- power -------------------------------------------------------------------------------------------------------------

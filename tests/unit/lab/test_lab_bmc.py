@@ -78,3 +78,16 @@ def test_board_stuck_fault_logs_and_does_nothing(tmp_path, monkeypatch):
     log = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text(encoding="utf-8").splitlines()]
     assert [row["command"] for row in log] == ["power off hard", "done"] * 2
     assert {row["by"] for row in log} == {"alpha2"} and log[0]["fault"] == "stuck" and log[1]["power"] == "on"
+
+
+@pytest.mark.parametrize("fault, told", [("says-on", "enabled"), ("says-off", "disabled")])
+def test_board_that_lies_tells_one_thing_and_switches_nothing(tmp_path, monkeypatch, fault, told):
+    pressed = []
+    monkeypatch.setattr(bmc, "STATE", tmp_path)
+    monkeypatch.setattr(bmc, "press", lambda container, verb: pressed.append(verb))
+    monkeypatch.setattr(bmc, "power_of", lambda container: "off" if fault == "says-on" else "on")
+    (tmp_path / "faults").mkdir()
+    (tmp_path / "faults/alpha1").write_text(fault, encoding="ascii")
+    board = bmc.Board("10.91.1.111", {"node": "alpha1", "container": "x-alpha1"}, {})
+    answers = [board.do("10.91.1.12", command) for command in ("show /system1", "power off hard", "start /system1", "show /system1")]
+    assert pressed == [] and f"EnabledState={told}" in answers[0] and answers[3] == answers[0]
