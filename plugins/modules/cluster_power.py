@@ -11,7 +11,7 @@ version_added: "0.1.0"
 description:
   - Asks the fence devices of a node for its power, lets the cluster's fencer switch it, and asks again.
   - V(off) is fencing. The node dies at once, whatever it was doing. Meant for drills and for a node that must be dead before something else is done.
-  - A device that gives no answer is an error, and nothing is switched.
+  - A device that gives no answer is an error, and so is one that calls a node off which is a member of the cluster. Nothing is switched then.
 options:
   name:
     description: The node, as the cluster calls it.
@@ -61,8 +61,10 @@ seconds:
 
 from ..module_utils import glue
 from ..module_utils.adapters import pacemaker
-from ..module_utils.core import agents, cib, fencing
+from ..module_utils.core import agents, cib, cluster_status, fencing
 from ..module_utils.core.converge import converge
+
+LEAVES_S = 15                                            # token and consensus of corosync, until a fenced member is counted out
 
 
 def ensure(params, cluster, clock, check_mode):
@@ -72,7 +74,13 @@ def ensure(params, cluster, clock, check_mode):
         objects = cib.objects(cib.parse(cluster.cib()))
         answers = [(name, *cluster.fence_status(values["agent"], agents.status_request(values["options"], node)))
                    for name, values in fencing.devices(objects, node)]
-        return fencing.power(node, answers, fencing.levels(objects, node))
+        power = fencing.power(node, answers, fencing.levels(objects, node))
+        deadline = clock.now() + LEAVES_S
+        while power == "off" and fencing.is_member(node, cluster_status.parse(cluster.monitor())):
+            if clock.now() > deadline:
+                raise fencing.contradiction(node, [name for name, *unused in answers])
+            clock.sleep(0.5)
+        return power
 
     def apply(dummy_todo):
         start = clock.now()

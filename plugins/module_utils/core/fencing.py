@@ -63,6 +63,17 @@ def power(node, answers, topology=()):
     return states.pop()
 
 
+def is_member(node, state):
+    """Tell whether a node takes part in the cluster (state: cluster_status.parse)."""
+    return any(entry["name"] == node and entry["online"] for entry in state["nodes"])
+
+
+def contradiction(node, names):
+    """Return the error for devices that call a member of the cluster off: believing them would start a second copy of what runs there."""
+    return CoreError(f"the power of node {node} is unknown", why=f"{', '.join(names)}: off, but {node} is a member of this cluster",
+                     hint="The device is that of another machine, or lies. Nothing further was switched; look at the machine itself before anything else.")
+
+
 def plan(node, now, wanted):
     """Return the Plan that switches a node's power."""
     return Plan((Change("power", node, now, wanted),) if now != wanted else ())

@@ -21,7 +21,9 @@ class Powered(Cluster):
 
     def __init__(self, off=(), silent=(), lying=False):
         super().__init__(text=CIB)
+        self.leaving = None
         self.off, self.silent, self.lying, self.clock = set(off), set(silent), lying, Clock()
+        self.online = [node for node in self.online if node not in self.off]
 
     def fence_status(self, agent, request, timeout_s=60):
         node = next(line.partition("=")[2] for line in request.splitlines() if line.startswith("nodename="))
@@ -34,6 +36,13 @@ class Powered(Cluster):
         self.clock.sleep(12.84)
         if not self.lying:
             (self.off.discard if power else self.off.add)(node)
+            self.leaving = node if not power else None
+
+    def monitor(self):
+        if self.leaving and self.clock.time > 14:        # corosync notices later than the fencer
+            self.online.remove(self.leaving)
+            self.leaving = None
+        return super().monitor()
 
 
 def ensure(cluster, state, check_mode=False, name="alpha2"):
@@ -70,6 +79,15 @@ def test_node_without_device_is_refused():
 def test_device_that_lies_is_found_out():
     with pytest.raises(NotConverged, match="power alpha2 did not converge"):
         ensure(Powered(lying=True), "off")
+
+
+@pytest.mark.parametrize("state", ["off", "on"])
+def test_device_that_calls_a_member_off_is_not_believed(state):
+    cluster = Powered()
+    cluster.off = {"alpha2"}
+    with pytest.raises(CoreError, match="power of node alpha2 is unknown: fence_alpha2: off, but alpha2 is a member of this cluster. The device is that"):
+        ensure(cluster, state)
+    assert cluster.writes == []
 
 
 def test_passwords_of_devices_stay_out_of_the_result():
