@@ -44,7 +44,7 @@ options:
         type: list
         elements: dict
         suboptions: &default_set
-          id:
+          id: &id
             description: Name in the cluster.
             type: str
             required: true
@@ -71,10 +71,7 @@ options:
         type: list
         elements: dict
         suboptions: &primitive
-          id:
-            description: Name in the cluster.
-            type: str
-            required: true
+          id: *id
           agent:
             description: Agent, as C(fence_ilo_ssh) for a fence device, C(ocf:heartbeat:IPaddr2) or C(systemd:opennebula) for a resource.
             type: str
@@ -134,10 +131,7 @@ options:
         type: list
         elements: dict
         suboptions:
-          id:
-            description: Name in the cluster.
-            type: str
-            required: true
+          id: *id
           target:
             description: Node that is fenced. Exactly one of this, O(description.fence_levels[].target_pattern) and
               O(description.fence_levels[].target_attribute) is given.
@@ -169,10 +163,7 @@ options:
         type: list
         elements: dict
         suboptions:
-          id:
-            description: Name in the cluster.
-            type: str
-            required: true
+          id: *id
           members:
             description: Resources in the order of their start.
             type: list
@@ -186,10 +177,7 @@ options:
         type: list
         elements: dict
         suboptions:
-          id:
-            description: Name in the cluster.
-            type: str
-            required: true
+          id: *id
           member:
             description: Resource or group that is cloned.
             type: str
@@ -202,10 +190,7 @@ options:
         type: list
         elements: dict
         suboptions:
-          id:
-            description: Name in the cluster.
-            type: str
-            required: true
+          id: *id
           resource:
             description: Resource. Exactly one of this, O(description.locations[].resource_pattern) and O(description.locations[].sets) is given.
             type: str
@@ -228,7 +213,7 @@ options:
           resource_discovery:
             description: Whether the cluster looks there for a resource that already runs, C(always), C(never) or C(exclusive).
             type: str
-          sets:
+          sets: &sets
             description:
               - Sets of resources instead of single ones, each with C(members) and with C(sequential), C(require_all), C(ordering), C(action), C(role),
                 C(score) or C(kind).
@@ -239,22 +224,14 @@ options:
         type: list
         elements: dict
         suboptions:
-          id:
-            description: Name in the cluster.
-            type: str
-            required: true
+          id: *id
           resource:
             description: Resource that follows.
             type: str
           with:
             description: Resource that is followed.
             type: str
-          sets:
-            description:
-              - Sets of resources instead of single ones, each with C(members) and with C(sequential), C(require_all), C(ordering), C(action), C(role),
-                C(score) or C(kind).
-            type: list
-            elements: dict
+          sets: *sets
           score:
             description: Whole number, C(INFINITY) or C(-INFINITY).
             type: str
@@ -276,22 +253,14 @@ options:
         type: list
         elements: dict
         suboptions:
-          id:
-            description: Name in the cluster.
-            type: str
-            required: true
+          id: *id
           first:
             description: Resource that comes first.
             type: str
           then:
             description: Resource that comes after it.
             type: str
-          sets:
-            description:
-              - Sets of resources instead of single ones, each with C(members) and with C(sequential), C(require_all), C(ordering), C(action), C(role),
-                C(score) or C(kind).
-            type: list
-            elements: dict
+          sets: *sets
           kind:
             description: C(Mandatory), C(Optional) or C(Serialize).
             type: str
@@ -312,19 +281,11 @@ options:
         type: list
         elements: dict
         suboptions:
-          id:
-            description: Name in the cluster.
-            type: str
-            required: true
+          id: *id
           resource:
             description: Resource.
             type: str
-          sets:
-            description:
-              - Sets of resources instead of single ones, each with C(members) and with C(sequential), C(require_all), C(ordering), C(action), C(role),
-                C(score) or C(kind).
-            type: list
-            elements: dict
+          sets: *sets
           ticket:
             description: Ticket that it needs.
             type: str
@@ -340,10 +301,7 @@ options:
         type: list
         elements: dict
         suboptions:
-          id:
-            description: Name in the cluster.
-            type: str
-            required: true
+          id: *id
           path:
             description: Program.
             type: path
