@@ -48,6 +48,14 @@ options:
     type: list
     elements: str
     default: []
+  remove_links:
+    description:
+      - Links to take out of the standing cluster, each named by the address that any of its nodes has on it. Corosync reloads, nothing restarts.
+      - Together with other addresses in O(nodes) a network is replaced. The new link comes first.
+      - An address that is on no link any more changes nothing.
+    type: list
+    elements: str
+    default: []
   corosync:
     description:
       - Options of C(corosync.conf) by section and name, as in the examples. Others stay as they are. A null takes an option out.
@@ -128,6 +136,14 @@ EXAMPLES = r"""
     remove_nodes: [fe3]
     password: "{{ vault_hacluster_password }}"
     states: "{{ states }}"
+
+- name: Take the second link out
+  constellation.opennebula.cluster_membership:
+    name: one-alpha
+    nodes: {fe1: [192.0.2.11], fe2: [192.0.2.12]}
+    remove_links: [198.51.100.11]
+    password: "{{ vault_hacluster_password }}"
+    states: "{{ states }}"
 """
 
 RETURN = r"""
@@ -160,7 +176,7 @@ def ensure(params, cluster, check_mode, clock=pacemaker.Clock):
 
     def plan(found):
         todo = cluster_members.plan(wanted, *found)
-        _check_options(cluster, [change.step for change in todo])
+        _check_options(cluster, [change.step for change in todo], cluster_members.conductor(list(nodes), found[0]))
         return todo
 
     def apply(todo):
@@ -192,7 +208,8 @@ def _wanted(params):
     problems = corosync_conf.problems(options)
     if problems:
         raise Problems("the options for corosync are not usable", problems, hint="Nothing was changed.")
-    return Wanted(params["name"], nodes, tuple(params["remove_nodes"] or ()), options, quorum_device.declared(params["quorum_device"]))
+    return Wanted(params["name"], nodes, tuple(params["remove_nodes"] or ()), options, quorum_device.declared(params["quorum_device"]),
+                  tuple(params["remove_links"] or ()))
 
 
 def _here(cluster, states):
@@ -209,9 +226,14 @@ def _edits(steps):
     return {step[1]: step[2] for step in steps if step[0] == "option"}
 
 
-def _check_options(cluster, steps):
-    """Let corosync look at the new configuration before any node gets it: a reload that fails would leave all with a file that no start survives."""
+def _check_options(cluster, steps, here):
+    """Let corosync look at the configuration before any node gets it: a reload that fails would leave all with a file that no start survives."""
     text = cluster.members()
+    if text and {"start", "distribute", "add"} & {step[0] for step in steps} and "setup" not in {step[0] for step in steps}:
+        wrong = cluster.check_members(corosync_conf.edited(text, _edits(steps)))
+        if wrong:
+            raise Problems(f"corosync does not take the {corosync_conf.PATH} of {here}", wrong,
+                           hint="Nothing was changed, and no other node got it. Mend that file, or copy that of a peer, then run again.")
     wrong = cluster.check_members(corosync_conf.edited(text, _edits(steps))) if text and _edits(steps) else []
     wrong = [line for line in wrong if line not in cluster.check_members(text)] if wrong else []
     if wrong:
@@ -226,8 +248,11 @@ def _change_members(cluster, nodes, steps):
         if step[0] == "link":
             cluster.add_link(step[1])
     for step in steps:
+        if step[0] == "unlink":
+            cluster.remove_link(corosync_conf.Document(cluster.members()).link(step[1]))
+    for step in steps:
         if step[0] == "add":
-            cluster.add_node(step[1], nodes[step[1]])
+            cluster.add_node(step[1], cluster_members.in_order(nodes, step[1], parse_corosync_conf(cluster.members())["nodes"]))
 
 
 def _change_options(cluster, steps):
@@ -311,6 +336,7 @@ SPEC = {
     "password": {"type": "str", "required": True, "no_log": True},
     "states": {"type": "dict", "required": True},
     "remove_nodes": {"type": "list", "elements": "str", "default": []},
+    "remove_links": {"type": "list", "elements": "str", "default": []},
     "corosync": {"type": "dict", "default": {}},
     "quorum_device": {"type": "dict", "required_if": [("state", "present", ("host",))], "options": {
         "state": {"type": "str", "choices": ["present", "absent"], "default": "present"}, "host": {"type": "str"},

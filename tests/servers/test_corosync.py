@@ -70,7 +70,7 @@ class Cluster(pacemaker.Pacemaker):
                   for node in self.nodes}
         return cluster_membership.ensure({
             "name": "one-alpha", "nodes": {node.name: node.address for node in self.nodes}, "password": "CANARY", "states": states, "first_properties": {},
-            "wait_timeout_s": 10, "remove_nodes": [], "corosync": options, "quorum_device": None}, self, check_mode)
+            "wait_timeout_s": 10, "remove_nodes": [], "remove_links": [], "corosync": options, "quorum_device": None}, self, check_mode)
 
 
 @pytest.fixture(name="cluster", scope="module")

@@ -223,6 +223,11 @@ class Pacemaker:
         """Give the running cluster one more link ({node: address})."""
         self._run(["pcs", "cluster", "link", "add"] + [f"{node}={address}" for node, address in addresses.items()], "the link cannot be added", timeout_s=90)
 
+    def remove_link(self, number):
+        """Take a link out of the running cluster."""
+        self._run(["pcs", "cluster", "link", "remove", number], f"link {number} cannot be removed", timeout_s=90,
+                  hint="Every member must be reachable, and one link must stay.")
+
     def remove_node(self, name, offline):
         """Take a member out of the cluster; its files are removed there.
 

@@ -11,6 +11,7 @@ Steps, each decided from what was read on every reachable node (``states``, see 
     a member that nobody declares    refuse, unless it is to be removed by name
     another name, another address    refuse: that is another cluster
     one address more for each node   add it as a link, while corosync runs
+    a link that nobody declares      refuse, unless one of its addresses is to be removed by name; new links come before old ones go
     an option differs                edit the file on one node, distribute, reload; refused where corosync takes it only when it starts
     a third vote differs             add, change or remove the quorum device (quorum_device.py)
     the cluster runs nowhere         start it on all nodes (wait_for_all: one alone would only wait)
@@ -34,13 +35,15 @@ BY_PCS = (TWO_NODE, "quorum.device.")                    # what pcs keeps right 
 
 @dataclass(frozen=True)
 class Wanted:
-    """nodes: {name: [addresses]}; remove: names; options: {option of corosync.conf: text or None}; device: what quorum_device.declared returned."""
+    """nodes: {name: [addresses]}; remove: names; options: {option of corosync.conf: text or None}; device: what quorum_device.declared returned;
+    remove_links: addresses, each of which stands for its link."""
 
     cluster_name: str
     nodes: dict
     remove: tuple = ()
     options: dict = field(default_factory=dict)
     device: object = None
+    remove_links: tuple = ()
 
 
 def parse_corosync_conf(text):
@@ -121,8 +124,9 @@ def _change_members(wanted, states, standing, here, new, gone, silent):
     device, warnings = quorum_device.plan(name, wanted.device, quorum_device.there(standing["options"]))
     changes = [Change("member", node, ", ".join(standing["nodes"][node]), None, step=("remove", node, _is_online(node, states[speaker], here)))
                for node in gone]
-    links = [{node: wanted.nodes[node][number] for node in standing["nodes"] if node in wanted.nodes} for number in _new_links(wanted, standing)]
+    links, dead = _links_to_change(wanted, standing)
     changes += [Change("link", ", ".join(addresses.values()), None, addresses, step=("link", addresses)) for addresses in links]
+    changes += [Change("link", ", ".join(addresses.values()), addresses, None, step=("unlink", next(iter(addresses.values())))) for addresses in dead]
     changes += [Change("member", node, None, ", ".join(wanted.nodes[node]), step=("add", node)) for node in new]
     with_device = bool(standing["device"]) if not device else wanted.device != quorum_device.ABSENT
     options = dict(_two_node(len(wanted.nodes), with_device, standing["options"]), **wanted.options)
@@ -134,7 +138,7 @@ def _change_members(wanted, states, standing, here, new, gone, silent):
     if dict(standing["options"], **wanted.options).get("totem.crypto_cipher", "none") == "none":
         warnings.append(f"{name} is not encrypted: who reaches udp port 5405 can become a member (cluster_corosync: {{totem: {{crypto_cipher: aes256, "
                         "crypto_hash: sha256}}} while it is stopped)")
-    _all_reachable(silent if new or gone or links else [], "changed", name)
+    _all_reachable(silent if new or gone or links or dead else [], "changed", name)
     if silent and changes:
         warnings.append(f"{', '.join(silent)} cannot be reached: corosync.conf of {name} is left as it is until all nodes are there "
                         f"({', '.join(f'{change.kind} {change.target}' for change in changes)})")
@@ -147,10 +151,27 @@ def _change_members(wanted, states, standing, here, new, gone, silent):
     return changes, warnings + [f"corosync runs with {said} until {name} is stopped on all nodes and started again" for said in stale]
 
 
-def _new_links(wanted, standing):
-    """Return the numbers of the links that every member is to get; a link that goes or changes is refused before this."""
+def _links(nodes, members):
+    """Return the links as [{member: address}]; the numbers that corosync gives them mean nothing."""
+    return [{node: nodes[node][at] for node in members} for at in range(min((len(nodes[node]) for node in members), default=0))]
+
+
+def in_order(nodes, node, standing):
+    """Return a new node's addresses in the order of the links that the members ({name: [addresses]}) have: pcs counts them, whatever the inventory does.
+
+    >>> in_order({"a": ["1.1", "2.1"], "b": ["1.2", "2.2"]}, "b", {"a": ["2.1", "1.1"]})
+    ['2.2', '1.2']
+    """
+    members = [name for name in standing if name in nodes]
+    declared = _links(nodes, members)
+    return [nodes[node][declared.index(link)] for link in _links(standing, members)]
+
+
+def _links_to_change(wanted, standing):
+    """Return (links to add, links to remove) among the members that stay; a link that nobody declares or removes is refused before this."""
     members = [node for node in standing["nodes"] if node in wanted.nodes]
-    return range(max((len(standing["nodes"][node]) for node in members), default=0), min((len(wanted.nodes[node]) for node in members), default=0))
+    there, declared = _links(standing["nodes"], members), _links(wanted.nodes, members)
+    return ([link for link in declared if link not in there], [link for link in there if set(link.values()) & set(wanted.remove_links)])
 
 
 def _option(name, before, after, by_pcs=False):
@@ -220,6 +241,8 @@ def _all_reachable(silent, verb, name):
 
 def _refuse_other_clusters(wanted, states, standing):
     problems = [f"{node} is to be removed and is a node of the inventory, too" for node in wanted.remove if node in wanted.nodes]
+    problems += [f"the link of {address} is to be removed, and {node} has that address in the inventory, too"
+                 for node, addresses in wanted.nodes.items() for address in addresses if address in wanted.remove_links]
     for node, state in states.items():
         found = state.get("corosync")
         if not found:
@@ -235,11 +258,20 @@ def _refuse_other_clusters(wanted, states, standing):
             if name not in wanted.nodes and name not in wanted.remove:
                 problems.append(f"{node}: corosync.conf has {name} = {_shown(found['nodes'][name])}, the inventory nothing; "
                                 f"remove_nodes: [{name}] (cluster_remove_nodes) takes it out")
-            elif name in wanted.nodes and found["nodes"][name] != wanted.nodes[name][:len(found["nodes"][name])]:
-                problems.append(f"{node}: corosync.conf has {name} = {_shown(found['nodes'][name])}, the inventory {_shown(wanted.nodes[name])}")
+        problems += [f"{node}: corosync.conf has {name} = {_shown(found['nodes'][name])}, the inventory {_shown(wanted.nodes[name])}"
+                     for name in _strange_links(wanted, found["nodes"])]
     if problems:
         raise Problems("the cluster that stands is not the cluster of the inventory", problems,
                        hint="Nothing was changed. Correct the inventory, or the cluster with pcs, then run again.")
+
+
+def _strange_links(wanted, nodes):
+    """Return the members with a link that is neither declared nor to be removed."""
+    members = sorted(name for name in nodes if name in wanted.nodes)
+    declared = _links(wanted.nodes, members)
+    strange = [link for link in _links(nodes, members) if link not in declared and not set(link.values()) & set(wanted.remove_links)]
+    named = [name for name in members if any(link[name] not in wanted.nodes[name] for link in strange)]
+    return named or (members if strange else [])
 
 
 def _shown(value):

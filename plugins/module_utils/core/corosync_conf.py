@@ -72,6 +72,11 @@ class Document:
         """Return {option: value} of everything but nodes and links."""
         return {name: SECRET if name == "totem.key" else places[-1][1] for name, places in self._options.items()}
 
+    def link(self, address):
+        """Return the number of the link that an address belongs to."""
+        return next(key[len("ring"):-len("_addr")] for node in self.nodes for key, value in node.items()
+                    if value == address and key.startswith("ring") and key.endswith("_addr"))
+
     def set(self, option, value):
         """Give an option a value, in its place or at the end of its section; None takes it out."""
         places = self._options.get(option, [])

@@ -182,7 +182,14 @@ class Cluster:
     def add_link(self, addresses):
         assert set(addresses) == set(self._members()), "pcs wants an address for each node"
         self.writes.append("link " + " ".join(addresses.values()))
-        self._nodes({node: known + [addresses[node]] for node, known in self._members().items()})
+        free = min(set(map(str, range(8))) - set(next(iter(self._rings().values()))))
+        self._nodes({node: dict(known, **{free: addresses[node]}) for node, known in self._rings().items()})
+
+    def remove_link(self, number):
+        rings = self._rings()
+        assert all(number in known and len(known) > 1 for known in rings.values()), "pcs leaves one link"
+        self.writes.append(f"unlink {number}")
+        self._nodes({node: {at: address for at, address in known.items() if at != number} for node, known in rings.items()})
 
     def remove_node(self, name, offline):
         self.writes.append(f"remove {name}" + (" offline" if offline else ""))
@@ -210,7 +217,10 @@ class Cluster:
         self.running = corosync_conf.Document(self.conf).options()
 
     def _members(self):
-        return {node["name"]: [node[key] for key in sorted(node) if key.startswith("ring")] for node in corosync_conf.Document(self.conf).nodes}
+        return {name: list(known.values()) for name, known in self._rings().items()}
+
+    def _rings(self):
+        return {node["name"]: {key[4:-5]: node[key] for key in sorted(node) if key.startswith("ring")} for node in corosync_conf.Document(self.conf).nodes}
 
     def _nodes(self, nodes):
         """Rewrite the nodelist and two_node as pcs does."""
@@ -218,7 +228,8 @@ class Cluster:
         for name, value in corosync_conf.Document(self.conf).options().items():
             document.set(name, value)
         head, tail = document.render().split("nodelist {")
-        rings = {name: "".join(f"        ring{link}_addr: {address}\n" for link, address in enumerate(given)) for name, given in nodes.items()}
+        given = {name: known if isinstance(known, dict) else dict(enumerate(known)) for name, known in nodes.items()}
+        rings = {name: "".join(f"        ring{link}_addr: {address}\n" for link, address in sorted(known.items())) for name, known in given.items()}
         entries = "".join(f"    node {{\n{rings[name]}        name: {name}\n        nodeid: {number}\n    }}\n"
                           for number, name in enumerate(nodes, 1))
         document = corosync_conf.Document(head + "nodelist {\n" + entries + "}\n\nquorum {" + tail.split("quorum {", 1)[1])

@@ -27,9 +27,9 @@ STOPPED = dict(NOTHING, corosync=CONF)
 RUNNING = {"corosync": CONF, "running": True, "quorate": True}
 
 
-def params(nodes=None, remove_nodes=(), corosync=None, quorum_device=None, **states):
+def params(nodes=None, remove_nodes=(), corosync=None, quorum_device=None, remove_links=(), **states):
     return {"name": "one-alpha", "nodes": nodes or NODES, "password": CANARY, "states": states, "first_properties": {"dc-deadtime": "1s"}, "wait_timeout_s": 10,
-            "remove_nodes": list(remove_nodes), "corosync": corosync or {}, "quorum_device": quorum_device}
+            "remove_nodes": list(remove_nodes), "remove_links": list(remove_links), "corosync": corosync or {}, "quorum_device": quorum_device}
 
 
 def states_of(cluster, *nodes):
@@ -171,6 +171,44 @@ def test_second_address_of_every_node_becomes_a_link_and_a_new_node_gets_both():
         ensure(params(nodes=THREE, **states_of(cluster, *THREE)), cluster)
 
 
+def test_link_goes_only_by_name_and_leaves_no_trap_for_the_next_one():
+    cluster = Cluster()
+    linked = {"alpha1": ["10.86.1.11", "10.87.1.11"], "alpha2": ["10.86.1.12", "10.87.1.12"]}
+    run(cluster, nodes=linked)
+    writes, done = run(cluster, remove_links=["10.87.1.12"])
+    assert writes == ["unlink 1"] and parse_corosync_conf(cluster.conf)["nodes"] == {"alpha1": ["10.86.1.11"], "alpha2": ["10.86.1.12"]}
+    assert done.plan.as_list() == [{"kind": "link", "target": "10.87.1.11, 10.87.1.12", "before": {"alpha1": "10.87.1.11", "alpha2": "10.87.1.12"}, "after": None}]
+    run(cluster, nodes=linked)
+    first_gone = {node: addresses[1:] for node, addresses in linked.items()}
+    assert run(cluster, nodes=first_gone, remove_links=["10.86.1.11"])[0] == ["unlink 0"]
+    back = {node: [addresses[1], addresses[0]] for node, addresses in linked.items()}       # pcs gives it number 0 again
+    assert run(cluster, nodes=back)[0] == ["link 10.86.1.11 10.86.1.12"] and run(cluster, nodes=linked)[0] == []
+
+
+def test_new_node_gets_its_addresses_in_the_order_in_which_the_members_have_them():
+    cluster = Cluster()
+    swapped = {"alpha1": ["10.87.1.11", "10.86.1.11"], "alpha2": ["10.87.1.12", "10.86.1.12"]}
+    run(cluster, nodes=swapped)
+    assert run(cluster, nodes=dict(swapped, alpha3=["10.87.1.13", "10.86.1.13"]))[0] == ["authenticate", "add alpha3 10.86.1.13 10.87.1.13", "start alpha3"]
+
+
+def test_network_is_replaced_new_link_first():
+    cluster = Cluster()
+    moved = {"alpha1": ["10.99.1.11"], "alpha2": ["10.99.1.12"]}
+    assert run(cluster, nodes=moved, remove_links=["10.86.1.11"])[0] == ["link 10.99.1.11 10.99.1.12", "unlink 0"]
+    assert parse_corosync_conf(cluster.conf)["nodes"] == moved
+
+
+def test_link_that_the_inventory_has_is_not_removed_and_crossed_addresses_are_refused():
+    cluster = Cluster()
+    with pytest.raises(Problems, match="the link of 10.86.1.12 is to be removed, and alpha2 has that address"):
+        ensure(params(remove_links=["10.86.1.12"], **states_of(cluster, *NODES)), cluster)
+    run(cluster, nodes={"alpha1": ["10.86.1.11", "10.87.1.11"], "alpha2": ["10.86.1.12", "10.87.1.12"]})
+    crossed = {"alpha1": ["10.86.1.11", "10.87.1.11"], "alpha2": ["10.87.1.12", "10.86.1.12"]}
+    with pytest.raises(Problems, match="alpha2 = 10.86.1.12, 10.87.1.12, the inventory 10.87.1.12, 10.86.1.12"):
+        ensure(params(nodes=crossed, **states_of(cluster, *crossed)), cluster)
+
+
 def test_member_that_is_down_is_removed_and_one_of_unknown_state_is_not():
     cluster = Cluster()
     run(cluster, nodes=THREE)
@@ -249,6 +287,17 @@ def test_options_that_corosync_does_not_take_reach_no_node():
     for check_mode in (True, False):
         with pytest.raises(Problems, match="may not be less than"):
             ensure(params(corosync={"totem": {"token": 5}}, **states_of(cluster, "alpha1", "alpha2")), cluster, check_mode)
+    assert cluster.writes == [] and cluster.conf == COROSYNC
+
+
+@pytest.mark.parametrize("states", [
+    {"alpha1": STOPPED, "alpha2": STOPPED}, {"alpha1": RUNNING, "alpha2": dict(RUNNING, corosync=dict(CONF, options={}))}], ids=["start", "distribute"])
+def test_file_that_corosync_does_not_take_is_neither_started_nor_distributed(states):
+    cluster = Cluster(online=[name for name, state in states.items() if state["running"]])
+    cluster.bad_options = {"totem.crypto_hash": "crypto_hash: md4 is none"}
+    for check_mode in (True, False):
+        with pytest.raises(Problems, match="does not take the /etc/corosync/corosync.conf of alpha1: 1 problem\n  - crypto_hash: md4 is none\nNothing was"):
+            ensure(params(**states), cluster, check_mode)
     assert cluster.writes == [] and cluster.conf == COROSYNC
 
 
