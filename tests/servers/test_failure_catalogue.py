@@ -472,8 +472,3 @@ def test_misspelt_filter_prefix_is_found(zones):
     stop(zones["beta2"])
     zones["beta2"].start("--skip-slave-start")
     heal_by_site(zones)
-
-
-def test_every_entry_of_the_catalogue_names_a_verb_or_says_that_there_is_nothing_to_do():
-    for entry in replication.CATALOGUE:
-        assert (entry.verb in database_repair.repair.VERBS or entry.verb == "site") != entry.passing, entry

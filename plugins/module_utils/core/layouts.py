@@ -48,7 +48,7 @@ def settings(layout, mode):
 
 
 def variables(layout, mode, zone_id, server_id):
-    """Return the server variables that a front-end must have, besides replication.RULES, by their names in MariaDB."""
+    """Return the server variables that a front-end must have, besides replication_rules.RULES, by their names in MariaDB."""
     own = settings(layout, mode)
     return {"server_id": server_id, "gtid_domain_id": domain(layout, mode, zone_id, server_id), "log_slave_updates": own["log_slave_updates"],
             "gtid_ignore_duplicates": own["gtid_ignore_duplicates"], "rpl_semi_sync_slave_enabled": own["semi_sync"],

@@ -12,7 +12,7 @@ import json
 import re
 from dataclasses import dataclass, replace
 
-from . import contents, gtid, replication
+from . import contents, failure_catalogue, gtid, replication
 from .contents import Comparison
 from .errors import CoreError
 from .plan import Change, Plan
@@ -179,7 +179,7 @@ def from_status(row, writer=False):
     if not errno:
         return ("" if "No" not in (shown["io"], shown["sql"]) else "restart", "", "")
     table, index, entry = named_in(text)
-    verb = "reseed_tables" if replication.source_has_lost(row) else verb_for(replication.remedy(errno, text, thread), is_federation(row), writer)
+    verb = "reseed_tables" if replication.source_has_lost(row) else verb_for(failure_catalogue.remedy(errno, text, thread), is_federation(row), writer)
     return verb, table, entry if index == "PRIMARY" else ""
 
 
@@ -272,7 +272,7 @@ def _restart(request, facts, row):
     if replication.source_has_lost(row):
         raise _refusal(request, facts, "its source has lost in a crash what it had sent here (error 1236); after its next writes a start would pass, and these "
                        "would be missing", "Use verb reseed_tables.")
-    entry = replication.remedy(status["io_errno"], status["io_error"], "IO")
+    entry = failure_catalogue.remedy(status["io_errno"], status["io_error"], "IO")
     if status["io_errno"] and entry.passing and status["io"] != "No":
         raise _refusal(request, facts, f"error {status['io_errno']}: {entry.cause}, and it tries again by itself", f"Nothing to do here. {entry.hint}")
     return Plan((_threads(request, row),))
@@ -566,7 +566,7 @@ def _of_threads(name, row, facts):
     if _runs(row):
         return
     thread, errno, text = ("SQL", shown["sql_errno"], shown["sql_error"]) if shown["sql_errno"] else ("IO", shown["io_errno"], shown["io_error"])
-    entry = replication.remedy(errno, text, thread)
+    entry = failure_catalogue.remedy(errno, text, thread)
     verb, table, key = from_status(row, not facts.here.read_only)
     why = f"IO={shown['io']} SQL={shown['sql']}" + (f", {thread} error {errno}: {entry.cause} ({text.strip()})" if errno else ", no error")
     hint = entry.hint

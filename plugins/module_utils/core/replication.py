@@ -1,17 +1,16 @@
 # Copyright: (c) 2026, The constellation.opennebula team
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Replication sources (named connections) of one MariaDB server: parse, compare, steps, health.
+"""Replication sources (named connections) of one MariaDB server: parse, compare, steps, and whether one runs.
 
-A row is one row of SHOW ALL SLAVES STATUS. Facts and measurements: MariaDB 10.11.18, field note "mariadb" of the project,
-sections 1, 2 and 5. ``CATALOGUE`` is the one place that knows what an error number means and what is safe to do about it.
+A row is one row of SHOW ALL SLAVES STATUS. Facts and measurements: MariaDB 10.11.18, field note "mariadb" of the project, sections 1, 2 and 5.
 """
 from __future__ import annotations
 
 import re
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 
-from . import gtid
+from . import failure_catalogue
 from .errors import CoreError, Problems
 from .plan import Change, Plan
 
@@ -260,7 +259,7 @@ def _changes(source, row, password, update_password):
     have, want = options_of(row), source.options()
     if have["host"] in source.other_hosts:
         want["host"] = have["host"]
-    differs = [name for name in want if not _same(name, have[name], want[name])]
+    differs = [name for name in want if not same_option(name, have[name], want[name])]
     refused = _number(row.get("Last_IO_Errno")) == 1045      # the password it has is wrong: ours is the better one
     renew = password is not None and (update_password == "always" or refused)
     changes, steps = [], []
@@ -298,7 +297,7 @@ def _removal(name, row):
                   step=(Step("stop", name, "STOP SLAVE %s", (name,)), Step("reset", name, "RESET SLAVE %s ALL", (name,))))
 
 
-def _same(name, have, want):
+def same_option(name, have, want):
     return abs(have - want) < 0.001 if name == "heartbeat_s" else have == want
 
 
@@ -362,99 +361,6 @@ def check_filter(rows, source, where=""):
 
 # --- waiting -----------------------------------------------------------------------------------------------------------------
 
-@dataclass(frozen=True)
-class Remedy:
-    """An entry of the failure catalogue. passing: heals by itself; again: STOP and START of both threads may heal it, and loses nothing;
-    verb: which of core.repair.VERBS repairs it, "site" for configuration and accounts, "" when nothing is to be done.
-
-    START alone is not enough: while the SQL thread runs, the IO thread goes on from its own old position (10.11.19).
-    """
-
-    errno: int
-    thread: str
-    text: str
-    cause: str
-    hint: str
-    passing: bool = False
-    again: bool = False
-    verb: str = ""
-
-
-CATALOGUE = (
-    Remedy(1062, "SQL", "", "a row is there that the source does not know (an errant write), or the histories have parted",
-           "Compare the row with the source's; remove it when it is errant, else seed again. Never skip.", verb="remove_row"),
-    Remedy(1032, "SQL", "", "a row that the source changes is missing here",
-           "Insert the source's current row, then start the source. Never skip.", verb="insert_row"),
-    Remedy(1146, "SQL", "", "a table that the source changes is missing here", "Seed it.", verb="reseed_table"),
-    Remedy(1950, "SQL", "", "two servers wrote in one GTID domain, or a node was promoted before its relay log was drained",
-           "The node that is not the active one is wrong: seed it again from the active one. Never switch gtid_strict_mode off.", verb="reseed_node"),
-    # "Since the master's binlog contains GTIDs with higher sequence numbers, it probably means that the slave has diverged"
-    Remedy(1236, "IO", "higher sequence numbers", "this node has events that its source never had, and the source has gone on without them: two histories",
-           "Seed it again; waiting does not help.", verb="reseed_node"),
-    Remedy(1236, "IO", "not in the master's binlog", "this node is ahead of its source, or the source is merely behind",
-           "If the source is behind, wait and start again; if it can never have this position (rebuilt, unsynced failover), seed again.",
-           again=True, verb="restart"),
-    # Slave zones: the position is a filtered event of the master zone, in no binary log here. Seen after each crash of a slave-zone node.
-    Remedy(1236, "IO", "missing the GTID", "the source's binary log has a hole at this position",
-           "Once the federation channel has passed it, stop and start this source; if that never helps, seed again from the master zone.",
-           again=True, verb="restart"),
-    # Also a slave zone whose second node was seeded while the master zone wrote: the first asks for less than where the second's binary log begins.
-    Remedy(1236, "IO", "Could not find GTID state",
-           "the source's binary logs begin after this position: it was seeded later than this node, or has purged them",
-           "Once the federation channel has passed it, stop and start this source; if that never helps, seed again, and raise binlog_expire_logs_seconds on "
-           "the source.", again=True, verb="reseed_node"),
-    Remedy(1236, "IO", "purged", "the source has purged the binary logs that are needed", "Seed again, and raise binlog_expire_logs_seconds on the source.",
-           verb="reseed_node"),
-    Remedy(1236, "IO", "Could not find first log", "the source has purged the binary log that is needed; its position is a file's",
-           "Follow by GTID instead; if the source has purged that, too, seed again.", verb="repoint"),
-    Remedy(1236, "IO", "", "the source cannot serve the position that is asked for", "Seed again, unless the source is only behind.", verb="reseed_node"),
-    # 10.11.19: one semi-sync state for all connections; the end of one IO thread leaves the headers of the others unread.
-    Remedy(1595, "IO", "could not queue event", "another connection of this server was stopped while semi-synchronous replication was on",
-           "Stop and start this source; nothing is lost.", again=True, verb="restart"),
-    # "Missing magic number for semi-sync packet" in the error log: the other way round, one that begins anew asks all others for such headers.
-    Remedy(1593, "IO", "after_read_event", "another connection of this server began semi-synchronous replication anew",
-           "Stop and start this source; nothing is lost.", again=True, verb="restart"),
-    Remedy(1593, "IO", "equal", "source and replica have the same server_id",
-           "Give each server of the federation its own server_id and restart the one that is wrong.", verb="site"),
-    Remedy(1593, "IO", "", "the source has no binary log or its settings do not fit", "Look at log_bin and server_id of the source.", verb="site"),
-    Remedy(1597, "IO", "", "the replication user may not replicate",
-           "On the source: GRANT REPLICATION SLAVE ON *.* to this user for this node's address (database_access).", verb="site"),
-    Remedy(1045, "IO", "", "wrong user, password or address, or the user requires TLS and the source is set up without",
-           "Check the user and its hosts on the source (database_access) and the password given here.", verb="site"),
-    Remedy(1130, "IO", "", "no user on the source may come from this node's address",
-           "Add this node's address to the user's hosts on the source (database_access).", verb="site"),
-    # Texts of 10.11.19. With the authority unknown and with a certificate that is over, its client says no more than "error:00000000".
-    Remedy(2026, "IO", "SSL certificate validation failure", "the source's certificate does not name the address used as host",
-           "Give the source a certificate with this address among its subject alternative names; a service address belongs into those of all servers that "
-           "may have it.", verb="site"),
-    Remedy(2026, "IO", "server does not support it", "the source offers no TLS",
-           "Give the source a certificate first, and let its MariaDB run with it.", verb="site"),
-    Remedy(2026, "IO", "verify_paths failed", "the file with the authorities cannot be read here", "Correct ssl_ca, or write the file.", verb="site"),
-    Remedy(2026, "IO", "", "TLS failed: the source's certificate is over, or of an authority that is not in ssl_ca, or the clocks differ",
-           "Look at it on the source (tls_certificate_info, or openssl s_client -starttls mysql), renew it, or correct ssl_ca.", verb="site"),
-    Remedy(2003, "IO", "", "nobody answers at the source's address", "Start the source or mend the network; it retries by itself.", passing=True),
-    Remedy(2002, "IO", "", "nobody answers at the source's address", "Start the source or mend the network; it retries by itself.", passing=True),
-    Remedy(2005, "IO", "", "the source's host name is unknown", "Correct host; an address needs no name service.", passing=True),
-    Remedy(2013, "IO", "", "the connection to the source was lost", "Start the source or mend the network; it retries by itself.", passing=True),
-    Remedy(2006, "IO", "", "the source closed the connection", "Start the source; it retries by itself.", passing=True),
-    Remedy(1158, "IO", "", "the connection to the source was lost", "Mend the network; it retries by itself.", passing=True),
-    Remedy(1159, "IO", "", "the connection to the source timed out", "Mend the network; it retries by itself.", passing=True),
-    Remedy(1160, "IO", "", "the connection to the source was lost", "Mend the network; it retries by itself.", passing=True),
-    Remedy(1053, "IO", "", "the source is shutting down", "Wait for it; it retries by itself.", passing=True),
-    Remedy(1947, "SQL", "", "gtid_slave_pos was set on a node that writes in this domain",
-           "CHANGE MASTER … MASTER_DEMOTE_TO_SLAVE=1 on this node, then start the source again.", verb="demote"),
-)
-UNKNOWN = Remedy(0, "", "", "this error is not in the catalogue", "Read the message and the server's error log; do not skip events.")
-
-
-def remedy(errno, text="", thread=""):
-    """Return the catalogue's entry for an error; never None."""
-    for entry in CATALOGUE:
-        if entry.errno == errno and entry.text.lower() in (text or "").lower() and thread in ("", entry.thread):
-            return entry
-    return UNKNOWN if errno else Remedy(0, "", "", "", "")
-
-
 def source_has_lost(row):
     """Tell whether a front-end of the master zone has lost what it had sent here (layout guide): tried again after its next writes it would pass by them."""
     return _number(row.get("Last_IO_Errno")) == 1236 and bool(GUIDE_CHANNEL.match(_text(row.get("Connection_name"))))
@@ -471,7 +377,7 @@ def refuse_tls(source, trouble, where=""):
     """Return the CoreError for a source that must not move to TLS yet: a running one goes on as it is. trouble: the words of Python's TLS or PyMySQL."""
     known = (("not valid for", "SSL certificate validation failure"), ("offers no TLS", "server does not support it"),
              ("doesn't support it", "server does not support it"))
-    entry = remedy(2026, next((text for words, text in known if words in trouble), ""), "IO")
+    entry = failure_catalogue.remedy(2026, next((text for words, text in known if words in trouble), ""), "IO")
     return CoreError(f"refusing to let source {source.name} use TLS", where, f"towards {source.host}:{source.port}: {trouble.strip()}: {entry.cause}",
                      f"{entry.hint} Nothing was changed.", source=source.name, errno=2026)
 
@@ -486,7 +392,7 @@ def judge(row, wait_for=RUNNING, patient=False):
         return "failed"
     io, sql = threads_of(row)
     io_errno, sql_errno = _number(row.get("Last_IO_Errno")), _number(row.get("Last_SQL_Errno"))
-    cause = remedy(io_errno, row.get("Last_IO_Error"), "IO")
+    cause = failure_catalogue.remedy(io_errno, row.get("Last_IO_Error"), "IO")
     if sql == "No":
         return "failed" if sql_errno else "wait"
     if io == "Yes":
@@ -518,143 +424,8 @@ def explain(row, source, where=""):
                          source=source.name)
     shown = status_of(row)
     thread, errno, text = ("SQL", shown["sql_errno"], shown["sql_error"]) if shown["sql_errno"] else ("IO", shown["io_errno"], shown["io_error"])
-    entry = remedy(errno, text, thread)
+    entry = failure_catalogue.remedy(errno, text, thread)
     why = f"towards {source.host}:{source.port} IO={shown['io']} SQL={shown['sql']}"
     why += f", error {errno} ({text.strip()}): {entry.cause}" if errno else f", state '{shown['io_state'] or shown['sql_state']}', no error yet"
     return CoreError(f"source {source.name} does not run", where, why, entry.hint or "Give it more time (wait_timeout_s).", source=source.name, errno=errno,
                      status=shown)
-
-
-# --- health ------------------------------------------------------------------------------------------------------------------
-
-@dataclass(frozen=True)
-class Verdict:
-    """One line of verification. level: ok or red; verb, source: what repairs it, see core.repair."""
-
-    level: str
-    subject: str
-    what: str
-    why: str = ""
-    hint: str = ""
-    errno: int = 0
-    verb: str = ""
-    source: str = ""
-
-    def as_dict(self):
-        return asdict(self)
-
-
-# Reasons are measurements of the field note (section 2); each is what a wrong value costs.
-RULES = {
-    "log_bin": ("ON", "without a binary log nobody can replicate from this node"),
-    "log_slave_updates": ("ON", "a promoted node could not pass on what it received"),
-    "gtid_strict_mode": ("ON", "two parted histories would be applied without an error"),
-    "binlog_format": ("ROW", "statements may do something else on another node, and default databases filter them wrongly"),
-    "binlog_row_image": ("FULL", "changed columns could not repair the others"),
-    "relay_log_recovery": ("ON", "a crash can leave a damaged relay log"),
-    "slave_exec_mode": ("STRICT", "an update of a missing row would be dropped without a word"),
-    "slave_skip_errors": ("OFF", "differences would be skipped silently"),
-}
-
-
-# What a wrong value of a derived variable costs.
-DERIVED = {
-    "gtid_domain_id": "two servers that write in one domain, or one that writes in another's, part the histories",
-    "gtid_ignore_duplicates": "a federated row that comes by two roads is applied twice, or with two channels rows are skipped by their number alone",
-    "log_slave_updates": "a promoted node could not pass on what it received; in layout guide, passed on, it would be applied twice",
-    "rpl_semi_sync_slave_enabled": "a zone's standby that does not acknowledge saves no commit; in layout guide a slave zone's would count for the standby's",
-    "rpl_semi_sync_master_wait_point": "others would see a commit that the standby may not have, and that dies with this node",
-    "sync_binlog": "the binary log ends before what was committed when the power goes",
-    "innodb_flush_log_at_trx_commit": "what was committed is not on disk when the power goes",
-    "server_id": "replication between equal ids stops (error 1593)",
-}
-
-
-def expected(settings):
-    """Return {variable: (value, reason)}: RULES with ``settings`` over them (None drops a rule)."""
-    return dict(RULES, **{name: (value, DERIVED.get(name) or RULES.get(name, ("", "the topology derives it"))[1]) for name, value in settings.items()})
-
-
-def same_value(have, want):
-    """Compare values of server variables by meaning: ON, 1, true and yes are equal; numbers as numbers; words without case."""
-    words = {"1": "on", "true": "on", "yes": "on", "0": "off", "false": "off", "no": "off"}
-    left, right = (words.get(str(value).strip().lower(), str(value).strip().lower()) for value in (have, want))
-    return left == right
-
-
-def health(rows, variables, wanted, settings=None, targets=None, undeclared="red"):
-    """Return Verdicts for one server: its sources against ``wanted``, its variables against the rules and ``settings``.
-
-    settings: {variable: value} on top of RULES (None drops a rule); targets: {source name: GTID position that it must have reached}.
-    undeclared: level of sources that nobody declared ("red", "ok", or None for silence).
-    """
-    live = by_name(rows)
-    verdicts = []
-    for source in wanted:
-        verdicts += _source_health(source, live.get(source.name), (targets or {}).get(source.name))
-    if undeclared:
-        verdicts += [Verdict(undeclared, f"source {name}", "is not declared", f"towards {live[name].get('Master_Host')}",
-                             "Remove it with replication_source state: absent, or declare it.") for name in sorted(set(live) - {s.name for s in wanted})]
-    return verdicts + list(_settings_health(variables, settings or {}))
-
-
-def _source_health(source, row, target):
-    subject = f"source {source.name}"
-    if row is None:
-        yield Verdict("red", subject, "is missing", "SHOW ALL SLAVES STATUS does not list it", "This creates it:", verb="site", source=source.name)
-        return
-    have, want = options_of(row), source.options()
-    drift = [name for name in want if not _same(name, have[name], want[name])]
-    if drift:
-        elsewhere = set(drift) <= {"host", "port"}
-        yield Verdict("red", subject, "is set up differently", "; ".join(f"{name} is {have[name]!r}, wanted {want[name]!r}" for name in drift),
-                      "Let it pull from the right server:" if elsewhere else "This changes exactly these:", verb="repoint" if elsewhere else "site",
-                      source=source.name)
-    elif source.ssl:
-        yield Verdict("ok", subject, "is encrypted, and its server's name is verified")
-    if source.do_tables is not None:
-        live = filter_of(row)
-        if live != sorted(source.do_tables):
-            yield Verdict("red", subject, "does not have its table filter",
-                          f"live: {', '.join(live) or 'none'}; wanted: {', '.join(sorted(source.do_tables)) or 'none'}",
-                          f"The live filter is set by this; run site.yml as well, in case the '{source.name}.replicate-do-table' lines in the configuration "
-                          "file are wrong, too, which the next restart of MariaDB would bring back:",
-                          verb="refilter", source=source.name)
-        else:
-            yield Verdict("ok", subject, f"filter is live ({len(live)} tables)" if live else "replicates without a filter, as wanted")
-    extra = other_filters(row)
-    if extra:
-        yield Verdict("red", subject, "has filters that nobody declared", "; ".join(f"{key}={value}" for key, value in sorted(extra.items())),
-                      "Ignored events still advance gtid_slave_pos and are lost for ever; remove the filter:",
-                      verb="refilter" if set(extra) == {"Replicate_Ignore_Table"} else "", source=source.name)
-    if source.state == "started":
-        yield _threads_health(subject, row)
-        if target:
-            late = gtid.missing(_text(row.get("Gtid_Slave_Pos")), target)
-            yield (Verdict("red", subject, "is behind", f"has {row.get('Gtid_Slave_Pos') or 'nothing'}, its source is at {target}",
-                           "Wait for it; if it stays behind, look at its error.") if late else Verdict("ok", subject, f"has reached {target}"))
-
-
-def _threads_health(subject, row):
-    shown = status_of(row)
-    if (shown["io"], shown["sql"]) == ("Yes", "Yes"):
-        return Verdict("ok", subject, "runs (IO=Yes SQL=Yes)")
-    thread, errno, text = ("SQL", shown["sql_errno"], shown["sql_error"]) if shown["sql_errno"] else ("IO", shown["io_errno"], shown["io_error"])
-    entry = remedy(errno, text, thread)
-    why = f"error {errno} {text.strip()}: {entry.cause}" if errno else "no error; somebody stopped it, or it is still connecting"
-    return Verdict("red", subject, f"does not run (IO={shown['io']} SQL={shown['sql']})", why, entry.hint or "Start it.",
-                   errno, source=row["Connection_name"])
-
-
-def _settings_health(variables, settings):
-    for name, (want, reason) in sorted(expected(settings).items()):
-        if want is None:
-            continue
-        have = variables.get(name)
-        if have is None:
-            yield Verdict("red", f"variable {name}", "is unknown", "the server did not tell it",
-                          "Ask for it in replication_info, or use a MariaDB that has it.")
-        elif same_value(have, want):
-            yield Verdict("ok", f"variable {name}", f"is {have}")
-        else:
-            yield Verdict("red", f"variable {name}", f"is {have}, wanted {want}", reason, "Correct the configuration drop-in and restart MariaDB.")

@@ -16,8 +16,31 @@ from .errors import CoreError
 from .report import Check, check
 
 PAIR = re.compile(r"^zone\d+-(master|slave)$")
-# Variables that are looked at, besides those of replication.RULES.
+# Variables that are looked at, besides those of RULES.
 VARIABLES = ("gtid_ignore_duplicates", "read_only", "rpl_semi_sync_master_enabled")
+
+# Reasons are measurements of the field note (section 2); each is what a wrong value costs.
+RULES = {
+    "log_bin": ("ON", "without a binary log nobody can replicate from this node"),
+    "log_slave_updates": ("ON", "a promoted node could not pass on what it received"),
+    "gtid_strict_mode": ("ON", "two parted histories would be applied without an error"),
+    "binlog_format": ("ROW", "statements may do something else on another node, and default databases filter them wrongly"),
+    "binlog_row_image": ("FULL", "changed columns could not repair the others"),
+    "relay_log_recovery": ("ON", "a crash can leave a damaged relay log"),
+    "slave_exec_mode": ("STRICT", "an update of a missing row would be dropped without a word"),
+    "slave_skip_errors": ("OFF", "differences would be skipped silently"),
+}
+# What a wrong value of a derived variable costs.
+DERIVED = {
+    "gtid_domain_id": "two servers that write in one domain, or one that writes in another's, part the histories",
+    "gtid_ignore_duplicates": "a federated row that comes by two roads is applied twice, or with two channels rows are skipped by their number alone",
+    "log_slave_updates": "a promoted node could not pass on what it received; in layout guide, passed on, it would be applied twice",
+    "rpl_semi_sync_slave_enabled": "a zone's standby that does not acknowledge saves no commit; in layout guide a slave zone's would count for the standby's",
+    "rpl_semi_sync_master_wait_point": "others would see a commit that the standby may not have, and that dies with this node",
+    "sync_binlog": "the binary log ends before what was committed when the power goes",
+    "innodb_flush_log_at_trx_commit": "what was committed is not on disk when the power goes",
+    "server_id": "replication between equal ids stops (error 1593)",
+}
 
 
 @dataclass(frozen=True)
@@ -31,13 +54,25 @@ class Broken:
 
 def names():
     """Return the names of all rules."""
-    return sorted({*replication.RULES, *_OF_SERVER, *_OF_SOURCE})
+    return sorted({*RULES, *_OF_SERVER, *_OF_SOURCE})
+
+
+def expected(settings):
+    """Return {variable: (value, reason)}: RULES with ``settings`` over them (None drops a rule)."""
+    return dict(RULES, **{name: (value, DERIVED.get(name) or RULES.get(name, ("", "the topology derives it"))[1]) for name, value in settings.items()})
+
+
+def same_value(have, want):
+    """Compare values of server variables by meaning: ON, 1, true and yes are equal; numbers as numbers; words without case."""
+    words = {"1": "on", "true": "on", "yes": "on", "0": "off", "false": "off", "no": "off"}
+    left, right = (words.get(str(value).strip().lower(), str(value).strip().lower()) for value in (have, want))
+    return left == right
 
 
 def broken(source, rows, variables, wanted=(), require=None):
     """Return what is Broken for one source.
 
-    rows: SHOW ALL SLAVES STATUS; wanted: all Sources declared, so that those to come count, too; require: {variable: value} besides replication.RULES.
+    rows: SHOW ALL SLAVES STATUS; wanted: all Sources declared, so that those to come count, too; require: {variable: value} besides RULES.
     """
     found = []
     row = replication.by_name(rows).get(source.name)
@@ -50,8 +85,8 @@ def broken(source, rows, variables, wanted=(), require=None):
         why = judge(variables, filtered, plain)
         if why:
             found.append(Broken(rule, *why))
-    for name, (want, reason) in replication.expected(require or {}).items():
-        if want is not None and not replication.same_value(variables.get(name), want):
+    for name, (want, reason) in expected(require or {}).items():
+        if want is not None and not same_value(variables.get(name), want):
             found.append(Broken(name, f"{name} is {variables.get(name, 'unknown')}, wanted {want}: {reason}", "Correct the configuration and restart MariaDB."))
     return found
 
@@ -66,11 +101,11 @@ def refuse(source, rows, variables, wanted=(), require=None, accept=(), where=""
 
 
 def checks(node, sources, rows, variables):
-    """Return report.Checks of the rules that verification does not see otherwise (variables and filters are replication.health's)."""
+    """Return report.Checks of the rules that verification does not see otherwise (variables and filters are replication_health's)."""
     found = {}
     for source in sources:
         for one in broken(source, rows, variables, sources):
-            if one.rule not in replication.RULES and one.rule != "domain_filter":
+            if one.rule not in RULES and one.rule != "domain_filter":
                 found.setdefault(one.rule, one)
     if not found:
         return [Check("replication", node, "nothing is set up that is known to lose or double rows")]
@@ -88,7 +123,7 @@ def _channels(rows, wanted):
 
 
 def _on(variables, name):
-    return replication.same_value(variables.get(name, "OFF"), "ON")
+    return same_value(variables.get(name, "OFF"), "ON")
 
 
 # --- of one source: (source, its row or None) → None or (why, hint) --------------------------------------------------------------

@@ -39,7 +39,7 @@ def _check_rules(server, starting, sources, require, accept):
     if not starting:
         return
     rows = server.slaves()
-    variables = server.variables((*replication.RULES, *replication_rules.VARIABLES, *(require or {})))
+    variables = server.variables((*replication_rules.RULES, *replication_rules.VARIABLES, *(require or {})))
     for source in starting:
         replication_rules.refuse(source, rows, variables, list(sources.values()), require, accept, server.where)
 
@@ -71,7 +71,7 @@ def settle(server, wanted, wait_for, timeout_s):
     def decided(rows):
         verdicts = judged(rows, patient=server.clock() < begun + patience_s)
         for name in sorted({name for name, verdict in verdicts.items() if verdict == "again"} | set(replication.broken_by_neighbour(rows))):
-            if tried.get(name, begun - 1) + 1 <= server.clock():      # once a second; both threads, see core.replication.Remedy
+            if tried.get(name, begun - 1) + 1 <= server.clock():      # once a second; both threads, see core.failure_catalogue.Remedy
                 tried[name] = server.clock()
                 server.do("STOP SLAVE %s", (name,))
                 server.do("START SLAVE %s", (name,))

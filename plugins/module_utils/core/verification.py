@@ -8,7 +8,7 @@ of that name, or None. What could not be seen is unknown, never green.
 """
 from __future__ import annotations
 
-from . import federated, gtid, layouts, repair, replication, replication_rules, tls
+from . import federated, gtid, layouts, repair, replication, replication_health, replication_rules, tls
 from .report import check
 
 # What each reading module returns whenever it has really looked. A module that crashed under failed_when: false has a result without it.
@@ -176,7 +176,7 @@ def _replication(topology, node, report, seen, inventory=()):
         known = {key: value for key, value in have.items() if key not in ("state",) and key in replication.Source.__dataclass_fields__}
         wanted += replication.wanted_sources([dict(known, user=have.get("user") or "unknown", state="started", do_tables=source.get("do_tables", []),
                                                    **encrypted, **{key: source[key] for key in ("name", "host", "port")})])
-    verdicts = replication.health(report["rows"], report["variables"], wanted, node["settings"])
+    verdicts = replication_health.health(report["rows"], report["variables"], wanted, node["settings"])
     raw = replication.by_name(report["rows"])
     hosts = {source["name"]: (source["host"], source["port"]) for source in node["pair_sources"] + node["federation_sources"]}
     for verdict in verdicts:

@@ -5,7 +5,7 @@ from ansible_collections.constellation.opennebula.plugins.module_utils.core impo
 from ansible_collections.constellation.opennebula.plugins.module_utils.core import replication_rules as rules
 from ansible_collections.constellation.opennebula.plugins.module_utils.core.errors import CoreError
 
-GOOD = dict({name: value for name, (value, dummy) in replication.RULES.items()}, gtid_ignore_duplicates="OFF", read_only="ON",
+GOOD = dict({name: value for name, (value, dummy) in rules.RULES.items()}, gtid_ignore_duplicates="OFF", read_only="ON",
             rpl_semi_sync_master_enabled="OFF")
 STANDBY = dict(GOOD, gtid_ignore_duplicates="ON")
 GUIDE = dict(GOOD, log_slave_updates="OFF")
@@ -76,3 +76,10 @@ def test_verification_names_what_it_does_not_see_otherwise():
     assert line.status == "red" and "duplicates_by_number" in line.what
     (line,) = rules.checks("beta1", (FED1, FED2, PAIR), [], GUIDE)
     assert line.status == "green"
+
+
+@pytest.mark.parametrize(("have", "want", "equal"), [("ON", True, True), ("ON", 1, True), ("1", "ON", True), ("OFF", 0, True), ("OFF", "ON", False),
+                                                     ("row", "ROW", True), ("100", 100, True),
+                                                     ("10", "100", False)])
+def test_variables_are_compared_by_meaning(have, want, equal):
+    assert rules.same_value(have, want) is equal

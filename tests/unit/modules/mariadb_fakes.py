@@ -4,7 +4,7 @@ import json
 import pathlib
 import re
 
-from ansible_collections.constellation.opennebula.plugins.module_utils.core import replication
+from ansible_collections.constellation.opennebula.plugins.module_utils.core import replication, replication_rules
 from ansible_collections.constellation.opennebula.plugins.module_utils.core.errors import CoreError, NotThere
 
 CAPTURED = json.loads((pathlib.Path(__file__).parents[1] / "fixtures/mariadb/slaves_beta1_10_11_19.json").read_text(encoding="utf-8"))["rows"]
@@ -32,7 +32,7 @@ class FakeServer:
         return [dict(row) for row in self.connections.values()]
 
     def variables(self, names=()):
-        known = {name: value for name, (value, dummy) in replication.RULES.items()}
+        known = {name: value for name, (value, dummy) in replication_rules.RULES.items()}
         return dict(known, rpl_semi_sync_slave_enabled="ON" if self.semi_sync else "OFF", read_only="ON", rpl_semi_sync_master_enabled="OFF",
                     gtid_ignore_duplicates="ON") | self.settings
 
