@@ -107,7 +107,7 @@ lines:
 
 from ..module_utils import glue
 from ..module_utils.adapters import mariadb
-from ..module_utils.core import repair, repair_look
+from ..module_utils.core import repair_findings, repair_look
 from ..module_utils.core.errors import NotThere
 
 
@@ -119,7 +119,7 @@ def read(params, servers):
     except NotThere as absent:
         return {"present": False, "why_absent": str(absent), "findings": [], "lines": [f"{params['node']}: {absent}"]}
     return {"present": True, "findings": [one.as_dict(params["node"], params["inventory"]) for one in found],
-            "lines": repair.lines(params["node"], found, params["inventory"])}
+            "lines": repair_findings.lines(params["node"], found, params["inventory"])}
 
 
 def main():

@@ -43,8 +43,6 @@ ON_TABLE = ("remove_row", "insert_row", "reseed_table")
 SITE = "site"      # not a verb of ours: the configuration or the accounts are wrong
 EVIDENCE = "Run the same playbook without repair_verb: it shows the evidence, and the command for each finding."
 NOT_IN_GUIDE = ("repoint", "remove_row", "insert_row", "reseed_table", "demote")
-MANY = 10          # differing rows above which a table is seeded again rather than mended row by row
-GUESSES = 3        # rows of which one is the missing one, above which trying them takes longer than seeding the table again
 
 
 @dataclass(frozen=True)
@@ -247,7 +245,7 @@ def _refusal(request, facts, why, hint):
     return CoreError(f"refusing to {request.verb} {target}", facts.here.where, why, hint, verb=request.verb, source=request.source)
 
 
-def _runs(row):
+def runs(row):
     return replication.threads_of(row) == ("Yes", "Yes")
 
 
@@ -262,7 +260,7 @@ def _must_answer(request, facts, side, what):
 
 
 def _restart(request, facts, row):
-    if _runs(row):
+    if runs(row):
         return Plan()
     status = replication.status_of(row)
     verb, table, key = from_status(row, not facts.here.read_only)
@@ -308,15 +306,15 @@ def _filters_right(request, row):
 
 def _refilter(request, facts, row):
     have, want, ignored = replication.filter_of(row), sorted(request.do_tables), row.get("Replicate_Ignore_Table") or ""
-    if _filters_right(request, row) and _runs(row):
+    if _filters_right(request, row) and runs(row):
         return Plan()
     changes = [Change("source_filter", request.source, have, want)] if have != want else []
     changes += [Change("source_ignores", request.source, ignored, "")] if ignored else []
-    return Plan(tuple(changes + ([] if _runs(row) else [_threads(request, row)])))
+    return Plan(tuple(changes + ([] if runs(row) else [_threads(request, row)])))
 
 
 def _demote(request, facts, row):
-    if _runs(row):
+    if runs(row):
         return Plan()
     _must_answer(request, facts, facts.source, "the source")
     if is_federation(row) or facts.source.domain != facts.here.domain:
@@ -354,7 +352,7 @@ def _stopped_by(facts, errno, table):
 
 def _remove_row(request, facts, row):
     _check_reference(request, facts, row)
-    if _rows_agree(facts) and _runs(row):
+    if _rows_agree(facts) and runs(row):
         return Plan()
     if facts.row_here is None:
         raise _refusal(request, facts, "there is no such row here", EVIDENCE)
@@ -377,7 +375,7 @@ def _insert_row(request, facts, row):
     if facts.row_there is None:
         raise _refusal(request, facts, "the source does not have this row", EVIDENCE)
     if _rows_agree(facts):
-        if _runs(row):
+        if runs(row):
             return Plan()
         raise _refusal(request, facts, "the row is here, and equal to the source's; something else stopped the source", EVIDENCE)
     if facts.row_here is not None:
@@ -393,7 +391,7 @@ def _insert_row(request, facts, row):
 def _reseed_table(request, facts, row):
     _check_reference(request, facts, row)
     wrong = facts.comparison.table(request.table)
-    if not wrong and _runs(row):
+    if not wrong and runs(row):
         return Plan()
     if not wrong and not any(named_in(one["sql_error"])[0] == request.table for one in map(replication.status_of, facts.here.rows)):
         raise _refusal(request, facts, "the table equals the source's, and no source stopped at it", EVIDENCE)
@@ -407,7 +405,7 @@ def _reseed_tables(request, facts, row):
     if not is_federation(row):
         raise _refusal(request, facts, f"source {request.source} has no table filter, so it is no federation channel",
                        "Use verb reseed_node, or refilter if the filter was lost.")
-    if facts.comparison.equal and _runs(row) and (facts.here.passes_on or not _stopped_federation(facts)):
+    if facts.comparison.equal and runs(row) and (facts.here.passes_on or not _stopped_federation(facts)):
         return Plan()
     _check_source_is_sound(request, facts)
     if facts.here.passes_on:
@@ -427,7 +425,7 @@ def _reseed_node(request, facts, row):
         raise _refusal(request, facts, "the source is of another zone; a node is loaded from its own zone's writer",
                        "Name the source towards the zone's other node.")
     _check_reference(request, facts, row)
-    if facts.comparison.equal and _runs(row) and not _lost_own_writes(facts):
+    if facts.comparison.equal and runs(row) and not _lost_own_writes(facts):
         return Plan()
     if facts.source.read_only:
         raise _refusal(request, facts, "the source is not its zone's writer (read_only), so it is not known whose data is right",
@@ -492,146 +490,3 @@ def _check_replicas(request, facts):
 
 _PLANS = {"restart": _restart, "repoint": _repoint, "refilter": _refilter, "demote": _demote, "remove_row": _remove_row, "insert_row": _insert_row,
           "reseed_table": _reseed_table, "reseed_tables": _reseed_tables, "reseed_node": _reseed_node}
-
-
-# --- findings ----------------------------------------------------------------------------------------------------------------
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing that is wrong: its name in the catalogue, the evidence, and the verb that repairs it ("" when nothing is to be done here)."""
-
-    name: str
-    source: str
-    why: str
-    verb: str = ""
-    table: str = ""
-    key: str = ""
-    hint: str = ""
-    host: str = ""
-    port: int = 0
-
-    def as_dict(self, node, inventory=()):
-        return {"name": self.name, "source": self.source, "why": self.why, "verb": self.verb, "table": self.table, "key": self.key, "hint": self.hint,
-                "command": command(node, self.verb, self.source, self.table, self.key, self.host, self.port or "", inventory)}
-
-
-def findings(facts_of, expected=None, servers=None):
-    """Return Findings of a server.
-
-    facts_of: {source name: Facts of that source}; expected: {source name: tables of its filter}; servers: {source name: (host, port, other hosts that
-    are right, too) to pull from}.
-    """
-    found = []
-    for name, facts in facts_of.items():
-        row = facts.row(name)
-        if row is None:
-            found.append(Finding("missing source", name, "SHOW ALL SLAVES STATUS does not list it", SITE, hint="Run site.yml: it creates the source."))
-            continue
-        want = (expected or {}).get(name)
-        ignored = row.get("Replicate_Ignore_Table")
-        if want is not None and (replication.filter_of(row) != sorted(want) or ignored):
-            found.append(Finding("filter", name, f"its live filter lists {len(replication.filter_of(row))} tables"
-                                 + (f" and ignores {ignored}" if ignored else "") + f", wanted {len(want)}", "refilter",
-                                 hint="If it comes back after a restart, the configuration file is wrong: site.yml --tags database."))
-        wrong = list(_of_address(name, row, (servers or {}).get(name)))
-        if wrong:
-            found += wrong      # what it gets and what it lacks is judged once it pulls from the right server
-            continue
-        own = [*_of_threads(name, row, facts), *_of_contents(name, row, facts)]
-        found += own if facts.here.passes_on else [_in_guide(one, row, facts) for one in own]
-    return found
-
-
-def _in_guide(finding, row, facts):
-    """What one source's position proves is not enough in layout guide: its verbs are the two that copy everything of one moment."""
-    if finding.verb not in NOT_IN_GUIDE + ("reseed_node", "reseed_tables"):
-        return finding
-    if is_federation(row):
-        return replace(finding, verb="reseed_tables", table="", key="")
-    if facts.here.read_only:
-        return replace(finding, verb="reseed_node", table="", key="")
-    return replace(finding, verb="", table="", key="",
-                   hint="The other node has not what it once sent here, or wrote what this node refuses: verb reseed_node there.")
-
-
-def _of_address(name, row, server):
-    have = row["Master_Host"], int(row["Master_Port"])
-    if server and have != server[:2] and have[0] not in server[2:]:
-        yield Finding("elsewhere", name, f"it pulls from {have[0]}:{have[1]}, wanted {server[0]}:{server[1]}", "repoint", host=server[0],
-                      port=server[1] if server[1] != have[1] else 0)
-
-
-def _of_threads(name, row, facts):
-    shown = replication.status_of(row)
-    if _runs(row):
-        return
-    thread, errno, text = ("SQL", shown["sql_errno"], shown["sql_error"]) if shown["sql_errno"] else ("IO", shown["io_errno"], shown["io_error"])
-    entry = failure_catalogue.remedy(errno, text, thread)
-    verb, table, key = from_status(row, not facts.here.read_only)
-    why = f"IO={shown['io']} SQL={shown['sql']}" + (f", {thread} error {errno}: {entry.cause} ({text.strip()})" if errno else ", no error")
-    hint = entry.hint
-    source = source_for(facts.here.rows, table, name) if verb in ON_TABLE else name
-    if source != name and any(one["name"] == source and named_in(one["sql_error"])[0] == table for one in map(replication.status_of, facts.here.rows)):
-        return      # the same fault, which that source tells better; its repair starts this one, too
-    if errno == 1062:
-        key = facts.culprit or key
-        if facts.row_here is not None and facts.row_here == facts.row_there:
-            verb, key, hint = "reseed_table", "", "The row equals the source's: the position is wrong, not the row."
-    elif errno == 1032:
-        missing = (facts.comparison.table(table) or contents.Table(table)).missing
-        if len(missing) > GUESSES or not missing:
-            verb, hint = "reseed_table", f"{len(missing) or 'No'} rows are missing; which one it waits for cannot be told."
-        elif len(missing) > 1:
-            hint = f"It is one of the rows {', '.join(missing)}; a row that was not it is taken out again."
-        for key in missing if verb == "insert_row" else ("",):
-            yield Finding("1032", source, why, verb, table, key, hint)
-        return
-    elif verb == "reseed_node" and facts.source and not facts.source.error and facts.source.read_only and errno == 1236 and not gtid.beyond(
-            facts.source.binlog_state, facts.here.binlog_state, facts.here.domain):
-        verb = "demote"
-    elif verb == "demote" and facts.source and gtid.beyond(facts.source.binlog_state, facts.here.binlog_state, facts.here.domain):
-        verb, hint = "", f"The other node ({facts.source.where}) has events of its own: verb reseed_node there, which also lets this one follow again."
-    elif not errno and "No" not in (shown["io"], shown["sql"]):
-        verb, hint = "", "It is connecting; look again."
-    yield Finding(str(errno) if errno else "stopped", source, why, verb, table, key, hint, row["Master_Host"])
-
-
-def _of_contents(name, row, facts):
-    comparison = facts.comparison
-    if comparison.error:
-        yield Finding("unknown contents", name, comparison.error, hint="Nothing is known about the contents towards this source.")
-        return
-    if not facts.here.read_only and facts.source.domain == facts.here.domain:
-        return      # this node is the writer: what differs is judged on the other node
-    if not facts.here.passes_on and (facts.source.read_only or not (facts.here.read_only or is_federation(row))):
-        return      # layout guide: the truth is at the writers
-    at = "" if comparison.proven else f" (not proven: here {comparison.here or 'nothing'}, source {comparison.there}; some may still be to come)"
-    stopped = {named_in(one["sql_error"])[0] for one in map(replication.status_of, facts.here.rows) if one["sql_errno"]}
-    for table in comparison.tables:
-        if not comparison.proven and table.name in stopped:
-            continue      # the error says it, and better
-        keys = table.keys()
-        if table.why or not comparison.proven or table.differing or len(keys) > MANY:
-            proposals = [("reseed_table" if comparison.proven or table.why else "", "")]
-        else:
-            proposals = [("remove_row", key) for key in table.extra] + [("insert_row", key) for key in table.missing]
-        for verb, key in proposals:
-            yield Finding("difference" if comparison.proven or table.why else "behind", name, f"{table}{at}", verb, table.name, key,
-                          "" if verb else "Let it catch up, then look again.")
-
-
-def lines(node, found, inventory=()):
-    """Return the findings as a table for people."""
-    if not found:
-        return [f"{node}: nothing to repair"]
-    text = [f"{node}: {len(found)} finding{'s' if len(found) != 1 else ''}"]
-    told = None
-    for one in found:
-        data = one.as_dict(node, inventory)
-        if (one.name, one.source, one.why, one.hint) != told:
-            text.append(f"  {data['name']:<12} source {data['source']}: {data['why']}")
-            if data["hint"]:
-                text.append(f"  {'':<12} {data['hint']}")
-        told = one.name, one.source, one.why, one.hint
-        text.append(f"  {'':<12} → " + (data["command"] or "nothing to do here"))
-    return text

@@ -1,14 +1,15 @@
 # Copyright: (c) 2026, The constellation.opennebula team
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Gather the evidence for repair verbs; ``servers`` (adapters/mariadb.py) is given as an object. Reads only; core/repair.py judges."""
+"""Gather the evidence for repair verbs; ``servers`` (adapters/mariadb.py) is given as an object. Reads only; repair_findings and repair judge."""
 from __future__ import annotations
 
 import contextlib
 
 from . import contents, federated, federated_run, gtid, replication
 from .errors import CoreError
-from .repair import Facts, Request, Side, findings, is_federation, named_in, parse_key, tables_of, where_sql
+from .repair import Facts, Request, Side, is_federation, named_in, parse_key, tables_of, where_sql
+from .repair_findings import findings
 
 LOOK = ("SELECT @@GLOBAL.server_id AS server_id, @@GLOBAL.gtid_domain_id AS domain, " + replication.READ_ONLY + ", @@GLOBAL.gtid_slave_pos AS slave_pos, "
         "@@GLOBAL.gtid_binlog_pos AS binlog_pos, @@GLOBAL.gtid_current_pos AS current_pos, @@GLOBAL.gtid_binlog_state AS binlog_state, "

@@ -5,7 +5,7 @@ import re
 import shlex
 
 import pytest
-from ansible_collections.constellation.opennebula.plugins.module_utils.core import contents, gtid, repair, replication
+from ansible_collections.constellation.opennebula.plugins.module_utils.core import contents, gtid, repair, repair_findings, replication
 from ansible_collections.constellation.opennebula.plugins.module_utils.core.errors import CoreError
 
 FED = "opennebula.user_pool,opennebula.acl"
@@ -192,7 +192,7 @@ def test_keys_become_conditions_without_quotes():
 
 def found(*rows, expected=None, servers=None, **more):
     given = facts(*rows, **more)
-    return {(one.name, one.verb, one.table, one.key) for one in repair.findings({one["Connection_name"]: given for one in rows}, expected, servers)}
+    return {(one.name, one.verb, one.table, one.key) for one in repair_findings.findings({one["Connection_name"]: given for one in rows}, expected, servers)}
 
 
 def test_findings_name_the_verb_that_the_evidence_supports():
@@ -207,10 +207,10 @@ def test_findings_name_the_verb_that_the_evidence_supports():
     assert found(STOPPED, comparison=OPEN_EXTRA, row_here=ROW, row_there=OTHER, culprit="5") == {("1062", "remove_row", "user_pool", "5")}
     assert found(STOPPED, row_here=ROW, row_there=dict(ROW)) == {("1062", "reseed_table", "user_pool", "")}
     assert found(row(), expected={"zone0": ["opennebula.acl"]}) == {("filter", "refilter", "", "")}
-    assert repair.findings({"zone9": facts()})[0].verb == "site"
+    assert repair_findings.findings({"zone9": facts()})[0].verb == "site"
     rebuilt = row("zone0-slave", io="No", io_errno=1236, text="purged")
     assert found(rebuilt, here={"domain": 0}, source=side(read_only=True, binlog_state="0-1-9")) == {("1236", "demote", "", "")}
-    assert repair.lines("beta1", []) == ["beta1: nothing to repair"]
+    assert repair_findings.lines("beta1", []) == ["beta1: nothing to repair"]
 
 
 def test_events_beyond_are_counted_by_server():
@@ -246,7 +246,7 @@ def test_newest_position_keeps_one_domain():
 def test_source_that_pulls_from_elsewhere_is_pointed_back_before_anything_else_is_judged():
     stopped = row(sql="No", sql_errno=1032, text=ABSENT)
     assert found(stopped, servers={"zone0": ("10.9.9.9", 3306)}, comparison=OPEN) == {("elsewhere", "repoint", "", "")}
-    finding = repair.findings({"zone0": facts(row())}, servers={"zone0": ("10.9.9.9", 3307)})[0]
+    finding = repair_findings.findings({"zone0": facts(row())}, servers={"zone0": ("10.9.9.9", 3307)})[0]
     assert finding.as_dict("n")["command"].endswith("-e repair_source=zone0 -e repair_host=10.9.9.9 -e repair_port=3307")
     assert found(row(), servers={"zone0": (row()["Master_Host"], int(row()["Master_Port"]))}) == set()
 
@@ -254,9 +254,9 @@ def test_source_that_pulls_from_elsewhere_is_pointed_back_before_anything_else_i
 def test_error_on_the_pair_s_channel_names_the_source_that_has_the_truth():
     pair = row("zone100-master", sql="No", sql_errno=1062, text=DUPLICATE, tables="")
     given = facts(row(), pair, row_here=ROW, row_there=OTHER, culprit="5", comparison=OPEN_EXTRA)
-    assert {one.source for one in repair.findings({"zone100-master": given})} == {"zone0"}
+    assert {one.source for one in repair_findings.findings({"zone100-master": given})} == {"zone0"}
     both = facts(STOPPED, pair, row_here=ROW, row_there=OTHER, culprit="5", comparison=OPEN_EXTRA)
-    assert [(one.source, one.verb) for one in repair.findings({"zone0": both, "zone100-master": both})] == [("zone0", "remove_row")], "one fault, told once"
+    assert [(one.source, one.verb) for one in repair_findings.findings({"zone0": both, "zone100-master": both})] == [("zone0", "remove_row")], "one fault, told once"
     assert repair.source_for([row(), pair], "vm_pool", "zone100-master") == "zone100-master" == repair.source_for([row(), pair], "", "zone100-master")
 
 
@@ -265,7 +265,7 @@ def test_several_candidates_are_told_once_with_a_command_each_and_many_are_seede
         return {"comparison": contents.Comparison((contents.Table("user_pool", missing=keys),))}
 
     stopped = row(sql="No", sql_errno=1032, text=ABSENT)
-    lines = repair.lines("n", repair.findings({"zone0": facts(stopped, **missing("5", "6"))})[:2])
+    lines = repair_findings.lines("n", repair_findings.findings({"zone0": facts(stopped, **missing("5", "6"))})[:2])
     assert [line.split()[0] for line in lines] == ["n:", "1032", "It", "→", "→"] and lines[-1].endswith("repair_key=6")
     assert ("1032", "reseed_table", "user_pool", "") in found(stopped, **missing("5", "6", "7", "8"))
 
@@ -315,9 +315,9 @@ def test_layout_guide_copies_when_any_of_its_channels_has_stopped():
 
 def test_layout_guide_names_the_verbs_that_it_has():
     broken = row("zone0-master1", sql="No", sql_errno=1062, text=DUPLICATE, tables=FED)
-    (finding,) = repair.findings({"zone0-master1": guide(broken, PAIR, comparison=contents.Comparison())})
+    (finding,) = repair_findings.findings({"zone0-master1": guide(broken, PAIR, comparison=contents.Comparison())})
     assert (finding.name, finding.verb, finding.table) == ("1062", "reseed_tables", "")
-    (finding,) = repair.findings({"zone0-master1": guide(FED1, PAIR, comparison=MISSING)})
+    (finding,) = repair_findings.findings({"zone0-master1": guide(FED1, PAIR, comparison=MISSING)})
     assert (finding.name, finding.verb) == ("difference", "reseed_tables")
 
 
