@@ -117,19 +117,20 @@ class OpenNebula:
         return self.call("one.vm.info", vm_id)
 
     def vm_pool(self, state):
-        """Return the pages of the VM pool in one STATE, with whole bodies (from 5.8 one.vmpool.info has none of a history's times)."""
-        method, pages = "one.vmpool.infoextended", []
+        """Yield the pages of the VM pool in one STATE, with whole bodies (from 5.8 one.vmpool.info has none of a history's times)."""
+        method, start = "one.vmpool.infoextended", 0
         while True:
             try:
-                text = self.call(method, ALL_USERS, len(pages) * PAGE, -PAGE, state)
+                text = self.call(method, ALL_USERS, start, -PAGE, state)
             except Refused as error:
                 if error.code != FAULT_NO_METHOD or method == "one.vmpool.info":
                     raise
                 method = "one.vmpool.info"
                 continue
-            pages.append(text)
+            yield text
             if text.count("<VM>") < PAGE:
-                return pages
+                return
+            start += PAGE
 
     def vm_recover(self, vm_id, operation):
         return self.call("one.vm.recover", vm_id, OPERATIONS[operation])

@@ -122,9 +122,9 @@ def _in_cluster(known, reference):
 
 
 def _vms(pages):
-    nodes = [node for page in pages for node in ElementTree.fromstring(page).iter("VM")]
     return {int(node.findtext("ID")): Vm(int(node.findtext("ID")), vm_states.name(int(node.findtext("STATE")), int(node.findtext("LCM_STATE"))),
-                                         node.findtext("RESCHED") == "1") for node in nodes if node.find("STATE") is not None}
+                                         node.findtext("RESCHED") == "1") for page in pages for node in ElementTree.fromstring(page).iter("VM")
+            if node.find("STATE") is not None}
 
 
 def _changes(state, host, warnings):

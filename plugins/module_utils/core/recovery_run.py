@@ -31,10 +31,7 @@ def survey(api, host, options, known=None, hypervisors=None, called=None):
     """
     known = {} if known is None else known
     scene = look(api, host, options)
-    pages = [page for state in (ACTIVE, CLONING) for page in api.vm_pool(state)]
-    seen = {vm.id: vm for page in pages for vm in evidence.parse_vms(page)}
-    wanted = [vm for number, vm in sorted(seen.items()) if vm_states.family(vm.state) != "REST" and (not options.vms or number in options.vms)]
-    whole = [_with_history(api, vm, known) for vm in wanted]
+    whole = [_with_history(api, vm, known) for vm in _moving(api, options.vms)]
     unrest = [vm for vm in whole if vm_states.family(vm.state) != "REST"]
     findings = [judge(vm, scene, host) for vm in unrest]
     if hypervisors is None:
@@ -44,6 +41,17 @@ def survey(api, host, options, known=None, hypervisors=None, called=None):
     reports, numbers = hypervisors.at(open_, host.now(), called or {}), {vm.id for vm in open_}
     return [judge(finding.vm, scene, host, reports, options.hosts_off, options.datastore_location) if finding.vm.id in numbers else finding
             for finding in findings]
+
+
+def _moving(api, asked):
+    """Return the VMs in which something is under way, by id. A page is let go before the next is read: most VMs of a cloud just run."""
+    found = {}
+    for page in (page for state in (ACTIVE, CLONING) for page in api.vm_pool(state)):
+        for vm in evidence.parse_vms(page):
+            found.pop(vm.id, None)          # seen before, in another state
+            if vm_states.family(vm.state) != "REST" and (not asked or vm.id in asked):
+                found[vm.id] = vm
+    return [found[number] for number in sorted(found)]
 
 
 class Look:

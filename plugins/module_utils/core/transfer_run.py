@@ -24,8 +24,8 @@ def survey(api, host, place, wanted=None):
     if wanted:
         vms = [recovery_run.read_vm(api, number) for number in wanted]
     else:
-        found = [vm for page in api.vm_pool(ACTIVE) for vm in evidence.parse_vms(page)]
-        vms = [recovery_run.read_vm(api, vm.id) for vm in sorted(found, key=lambda vm: vm.id) if vm.state in transfer.KINDS]
+        found = {vm.id for page in api.vm_pool(ACTIVE) for vm in evidence.parse_vms(page) if vm.state in transfer.KINDS}
+        vms = [recovery_run.read_vm(api, number) for number in sorted(found)]
     running = host.transfers()
     return [_told(vm, place, release, vm.id in running) for vm in vms]
 

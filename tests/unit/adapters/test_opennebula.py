@@ -168,6 +168,8 @@ def test_large_pools_are_read_in_pages_and_old_releases_without_the_extended_cal
     assert "".join(api.vm_pool(3)).count("<VM>") == 5 and len(server.calls) == 4
     unused, api = serve(one__vmpool__infoextended=info)
     assert [page.count("<VM>") for page in api.vm_pool(3)] == [2, 2, 1]
+    server, api = serve(one__vmpool__infoextended=info)
+    assert next(api.vm_pool(3)).count("<VM>") == 2 and len(server.calls) == 1
 
 
 def test_no_operation_that_destroys_can_be_called():

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Modules vm_recovery and vm_recovery_info against a world that behaves."""
+import gc
 import importlib.util
 import json
 import pathlib
+import weakref
 
 import pytest
 from ansible_collections.constellation.opennebula.plugins.module_utils.core.errors import CoreError, NotConverged, NotThere
@@ -36,6 +38,27 @@ def mixed():
         Machine(11, "EPILOG_STOP"), Machine(12, "EPILOG_STOP", tm_mad="qcow2"), Machine(13, "HOTPLUG", action=21, runs=True),
         Machine(14, "HOTPLUG", action=22, runs=True),
         Machine(15, "PROLOG", began=1050), Machine(16, "DONE"))
+
+
+def test_a_large_cloud_is_read_page_by_page():
+    class Page(str):
+        """A page that can be watched."""
+
+    class Cloud(World):
+        held = 0
+
+        def vm_pool(self, state):
+            alive = weakref.WeakSet()
+            for page in super().vm_pool(state)[0].split("</VM>")[:-1]:
+                gc.collect()
+                self.held = max(self.held, len(alive))
+                told = Page(f"<VM_POOL>{page.replace('<VM_POOL>', '')}</VM></VM_POOL>")
+                alive.add(told)
+                yield told
+                del told
+
+    cloud = Cloud(*(Machine(number, "RUNNING", runs=True) for number in range(20)), Machine(20, "EPILOG"))
+    assert [vm["id"] for vm in plan(cloud)["vms"]] == [20] and cloud.held <= 1
 
 
 def test_every_stuck_vm_is_brought_where_an_administrator_would_bring_it():
