@@ -243,6 +243,7 @@ def _refuse_other_clusters(wanted, states, standing):
     problems = [f"{node} is to be removed and is a node of the inventory, too" for node in wanted.remove if node in wanted.nodes]
     problems += [f"the link of {address} is to be removed, and {node} has that address in the inventory, too"
                  for node, addresses in wanted.nodes.items() for address in addresses if address in wanted.remove_links]
+    files = {}                                           # what is wrong with the file → the nodes that have it so
     for node, state in states.items():
         found = state.get("corosync")
         if not found:
@@ -256,22 +257,25 @@ def _refuse_other_clusters(wanted, states, standing):
             continue
         for name in sorted(set(found["nodes"])):
             if name not in wanted.nodes and name not in wanted.remove:
-                problems.append(f"{node}: corosync.conf has {name} = {_shown(found['nodes'][name])}, the inventory nothing; "
-                                f"remove_nodes: [{name}] (cluster_remove_nodes) takes it out")
-        problems += [f"{node}: corosync.conf has {name} = {_shown(found['nodes'][name])}, the inventory {_shown(wanted.nodes[name])}"
-                     for name in _strange_links(wanted, found["nodes"])]
+                files.setdefault(f"corosync.conf has {name} = {_shown(found['nodes'][name])}, the inventory nothing; "
+                                 f"remove_nodes: [{name}] (cluster_remove_nodes) takes it out", []).append(node)
+        for name, surplus in _strange_links(wanted, found["nodes"]).items():
+            files.setdefault(f"corosync.conf has {name} = {_shown(found['nodes'][name])}, the inventory {_shown(wanted.nodes[name])}"
+                             + (f"; remove_links: [{surplus}] (cluster_remove_links) takes that link out" if surplus else ""), []).append(node)
+    problems += [f"{', '.join(nodes)}: {text}" for text, nodes in files.items()]
     if problems:
         raise Problems("the cluster that stands is not the cluster of the inventory", problems,
                        hint="Nothing was changed. Correct the inventory, or the cluster with pcs, then run again.")
 
 
 def _strange_links(wanted, nodes):
-    """Return the members with a link that is neither declared nor to be removed."""
+    """Return {member with a link that is neither declared nor to be removed: its address there when the link is one too many}."""
     members = sorted(name for name in nodes if name in wanted.nodes)
     declared = _links(wanted.nodes, members)
     strange = [link for link in _links(nodes, members) if link not in declared and not set(link.values()) & set(wanted.remove_links)]
+    surplus = next((link for link in strange if all(link[name] not in wanted.nodes[name] for name in members)), {})
     named = [name for name in members if any(link[name] not in wanted.nodes[name] for link in strange)]
-    return named or (members if strange else [])
+    return {name: surplus.get(name) for name in named or (members if strange else [])}
 
 
 def _shown(value):
