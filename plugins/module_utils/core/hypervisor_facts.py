@@ -108,7 +108,7 @@ def facts(vm, reports, off=(), location=LOCATION):
         "device": _device(vm, reports),
         "snapshot": _snapshot(vm, reports, location),
         "transfer": "running" if _works(vm, reports) else UNKNOWN,
-        "hypervisors": _answered(asked(vm, reports, off)),
+        "hypervisors": _answered(asked(vm, reports, off), vm.host),
     }
     return {column: value for column, value in found.items() if value != UNKNOWN}
 
@@ -127,10 +127,12 @@ def _why_not(host, report):
     return ANSWERED if report.busy is not None else f"{host}: what runs there cannot be seen"
 
 
-def _answered(answers):
+def _answered(answers, own):
     if not answers:
         return UNKNOWN
-    return "answered" if all(answer in (ANSWERED, OFF) for answer in answers.values()) else "silent"
+    if any(answer not in (ANSWERED, OFF) for answer in answers.values()):
+        return "silent"
+    return "off" if answers.get(own) == OFF else "answered"
 
 
 def _report(host, reports):

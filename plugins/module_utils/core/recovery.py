@@ -21,6 +21,7 @@ How the table thinks, family by family (F, S, R: recover with failure, success, 
   CLEANUP, RESTORE  F and S are the same, and wrong if the domain still runs or the disks are half written.
   UNKNOWN           F and S both just write RUNNING. Never.
   *_FAILURE         R by the same rules as the state they failed in, but only for those that our own F brought there, or on request.
+A host that is said to be off runs nothing; but what was lost and has to be done again there cannot be.
 delete, recreate and delete-db are in no row.
 """
 from __future__ import annotations
@@ -49,7 +50,7 @@ EVIDENCE = {
     "operation": (UNKNOWN, "attach", "detach"),
     "device": (UNKNOWN, "attached", "detached"),
     "snapshot": (UNKNOWN, "present", "absent"),
-    "hypervisors": (UNKNOWN, "answered", "silent"),     # those that it may have something on; unknown: nobody asked them
+    "hypervisors": (UNKNOWN, "answered", "silent", "off"),      # those that it may have something on; off: its own one; unknown: nobody asked them
 }
 Evidence = namedtuple("Evidence", EVIDENCE, defaults=[UNKNOWN] * len(EVIDENCE))
 Decision = namedtuple("Decision", "action reason")
@@ -73,6 +74,8 @@ _TRANSFER = (
 _WORK = Row({"transfer": "running"}, WAIT, "something still works on it or on its files: what the daemon began goes on without it")
 _WHEN = Row({"began": UNKNOWN}, REFUSE, "nothing tells whether it began before the running daemon started: neither its history nor a log on this front-end")
 _SILENT = Row({"hypervisors": "silent"}, REFUSE, "a host that may have its domain, its disks or a transfer of them cannot be asked")
+_OFF = Row({"hypervisors": "off"}, REFUSE, "its host is said to be off, and what was lost can only be done there: power it on, or have the VM made anew elsewhere "
+                                           "(onevm recover --recreate, which gives up what its disks there hold)")
 _MONITOR = Row({"monitored": (UNKNOWN, "no")}, WAIT, "its host was not monitored since the daemon started; a report may resolve it")
 _REPORT = Row({"domain": UNKNOWN, "monitored": (UNKNOWN, "no")}, WAIT,
               "its host was not monitored since the daemon started; a report may tell whether its domain runs")
@@ -101,6 +104,7 @@ def _moves(action):
 def _boots(action):
     return (
         _WORK,
+        _OFF,
         _UNCLEAR_SOURCE,
         Row({"source": "running"}, REFUSE, "its domain runs on the host that it should have left"),
         _UNCLEAR,
@@ -116,9 +120,9 @@ def _table():
     """Return state → rows. Every list ends with a row that fits always, or covers its column."""
     lost = (_BUSY, *_TRANSFER, _WHEN, _SILENT)
     table = {
-        "PROLOG": (*lost, *_NOWHERE, Row({}, FAILURE, "the copy of its disks was lost with the daemon; it can be made again from the images")),
-        "EPILOG": (*lost, *_NOWHERE, Row({}, FAILURE, "the clean-up of its disks was lost with the daemon; it can be done again")),
-        "PROLOG_MIGRATE_UNKNOWN": (*lost, *_NOWHERE[:-1], Row({"source": "running"}, REFUSE, "its domain still runs on the host that it should leave"),
+        "PROLOG": (*lost, _OFF, *_NOWHERE, Row({}, FAILURE, "the copy of its disks was lost with the daemon; it can be made again from the images")),
+        "EPILOG": (*lost, _OFF, *_NOWHERE, Row({}, FAILURE, "the clean-up of its disks was lost with the daemon; it can be done again")),
+        "PROLOG_MIGRATE_UNKNOWN": (*lost, _OFF, *_NOWHERE[:-1], Row({"source": "running"}, REFUSE, "its domain still runs on the host that it should leave"),
                                    Row({"source": UNKNOWN}, REFUSE, "it is not known whether its domain still runs on the host that it should leave"),
                                    *_moves(FAILURE)),
         "MIGRATE": (
@@ -152,12 +156,12 @@ def _table():
         "CLONING_FAILURE": (Row({}, LEAVE, "an image could not be copied; mend the image, recover does not help"),),
     }
     for state in _MOVES:
-        table[state] = (*lost, *_NOWHERE, *_moves(FAILURE))
+        table[state] = (*lost, _OFF, *_NOWHERE, *_moves(FAILURE))
     for state in _BOOTS:
         table[state] = (_BUSY, *_boots(FAILURE)[:-1], _WHEN, _boots(FAILURE)[-1])
     for state in _SHUTDOWNS:
         table[state] = (
-            _BUSY, _MONITOR,
+            _BUSY, _OFF, _MONITOR,
             Row({"domain": "absent"}, WAIT, "its domain is gone; the next report of its host ends it"),
             Row({"domain": "unclear"}, WAIT, "its domain is there and does not simply run; it may be shutting down"),
             Row({"domain": UNKNOWN}, WAIT, "no report says that its domain runs; after two reports without it the daemon ends it by itself"),
@@ -207,7 +211,7 @@ def _after_failure(state):
         source += (Row({"source": UNKNOWN}, REFUSE, "it is not known to be gone from the host that it should leave"),)
     moves = state in _MOVES or state == "PROLOG_MIGRATE_UNKNOWN"
     last = _moves(RETRY) if moves else (Row({}, RETRY, "nothing of it is under way, so the step can be done again"),)
-    return (*gate, *_TRANSFER, _SILENT, *source, *last)
+    return (*gate, *_TRANSFER, _SILENT, _OFF, *source, *last)
 
 
 TABLE = _table()

@@ -104,6 +104,15 @@ def test_host_that_an_operator_vouches_for_as_off_is_not_asked():
     assert outcome.results["vms"][0]["hosts"] == {"kvm1": "off", "kvm2": "answered"}
 
 
+@pytest.mark.parametrize("state", ["PROLOG", "BOOT", "EPILOG", "SHUTDOWN", "PROLOG_MIGRATE", "PROLOG_FAILURE", "BOOT_FAILURE"])
+def test_what_can_only_be_done_on_a_host_that_is_off_is_neither_tried_nor_waited_for(state):
+    world = fakes.World(Machine(6, state), monitoring=False)
+    outcome = recover(world, Hosts(world, {("kvm1", 6): 8 * MIB}, silent=["kvm2"]), hosts_off=["kvm2"], retry_failures=True)
+    (seen,) = outcome.results["vms"]
+    assert world.calls == [] and (seen["result"], seen["evidence"]["hypervisors"]) == ("refused", "off") and "said to be off" in seen["reason"]
+    assert world.clock - 1100 <= vm_recovery.SPEC["wait_timeout_s"]["default"] / 2, "it waited for a report that cannot come"
+
+
 @pytest.mark.parametrize("disks, action, words", [
     ({("kvm1", 7): 8 * MIB}, "failure", "still where they came from"), ({("kvm2", 7): 8 * MIB}, "success", "seen at their destination"),
     ({("kvm1", 7): MIB, ("kvm2", 7): 7 * MIB}, "refuse", "in two places")])
