@@ -87,6 +87,8 @@ def _with(shown, evidence):
         have = getattr(evidence, column)
         if column == "transfer":
             evidence = evidence._replace(transfer="running")       # a process at work anywhere is one
+        elif value == "unclear":
+            evidence = evidence._replace(**{column: value})        # a report cannot contradict it: it tells running domains, and no paused ones
         else:
             evidence = evidence._replace(**{column: value if have in (UNKNOWN, value) else UNKNOWN})
     return evidence

@@ -60,6 +60,15 @@ def test_what_monitoring_says_of_the_domain(state, last_poll, poll, domain):
     assert evidence.weigh(vm(state, last_poll, poll), SCENE, None).domain == domain
 
 
+@pytest.mark.parametrize("state, poll, shown, domain", [
+    ("BOOT", "", "absent", "absent"), ("BOOT", "", "running", "unknown"), ("BOOT", "", "unclear", "unclear"),
+    ("SAVE_SUSPEND", "a", "absent", "unknown"), ("SAVE_SUSPEND", "a", "unclear", "unclear"),
+])
+def test_what_a_host_shows_against_what_monitoring_says(state, poll, shown, domain):
+    """A domain that is paused is missing in reports of running ones; that is no contradiction, and the host's word says more."""
+    assert evidence.weigh(vm(state, 1050, poll), SCENE, None, {"domain": shown}).domain == domain
+
+
 def test_a_domain_that_is_being_saved_for_migration_runs_where_it_was_if_it_runs():
     assert evidence.weigh(vm("SAVE_MIGRATE", 1050, "a"), SCENE, None).source == "running"
     assert evidence.weigh(vm("SAVE_MIGRATE", 990, "a"), SCENE, None).source == evidence.weigh(vm("MIGRATE", 1050, "a"), SCENE, None).source == "unknown"
