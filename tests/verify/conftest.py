@@ -15,13 +15,17 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 import look  # noqa: E402  pylint: disable=wrong-import-position
 
 
+def pytest_addoption(parser):
+    parser.addoption("--extra-vars", action="append", default=[], help="what site.yml was given by -e and the inventory does not say; can be repeated")
+
+
 def pytest_configure(config):
     config.addinivalue_line("markers", "changes: creates and deletes an object of OpenNebula")
     chosen = config.getoption("ansible_inventory", None)
     if chosen == os.environ.get("MOLECULE_INVENTORY_FILE", ""):      # molecule hands over a copy of its own, without our group_vars
         chosen = None
     inventory = chosen or look.ROOT / "inventories/lab"
-    config.federation = look.read_inventory(inventory)
+    config.federation = look.read_inventory(inventory, config.getoption("extra_vars"))
 
 
 def pytest_generate_tests(metafunc):

@@ -103,7 +103,13 @@ class Zone:
     endpoint: str
     laboratory: bool
     services: tuple
+    layout: str
     nodes: tuple = field(default=())
+
+    @property
+    def guide(self):
+        """Return whether the zone replicates as the reference guide has it, which a zone outside the federation never does."""
+        return self.layout == "guide" and self.mode != "standalone"
 
     def holders(self, address=None):
         """Return the nodes that have the service address on one of their interfaces."""
@@ -173,16 +179,22 @@ class Federation:
         """Return {channel name: host it pulls from} by the rules of the README: from the node before it, and the federation in slave zones."""
         zone = self.zone_of(node)
         place = zone.nodes.index(node)
-        pair = {f"zone{zone.id}-{'master' if place else 'slave'}": zone.nodes[place - 1].address}
-        if zone.mode == "slave":
-            pair["zone0"] = self.master.federation_vip or None
-        return pair
+        return {f"zone{zone.id}-{'master' if place else 'slave'}": zone.nodes[place - 1].address, **self.federation_channels(zone)}
+
+    def federation_channels(self, zone):
+        """Return {channel name: host} of a zone's nodes towards the master zone: each of its front-ends in layout guide, else the federation address."""
+        if zone.mode != "slave":
+            return {}
+        if zone.guide:
+            return {f"zone{self.master.id}-master{number}": node.address for number, node in enumerate(self.master.nodes, 1)}
+        return {f"zone{self.master.id}": self.master.federation_vip or self.master.vip}
 
 
-def read_inventory(source):
-    """Return the Federation that the inventory at ``source`` describes."""
+def read_inventory(source, extra_vars=()):
+    """Return the Federation that the inventory at ``source`` describes, with what the playbooks were given by -e."""
     with tempfile.TemporaryDirectory() as folder:
-        done = subprocess.run(["ansible-playbook", "-i", str(source), str(HERE / "inventory.yml"), "-e", f"verify_out={folder}"],
+        done = subprocess.run(["ansible-playbook", "-i", str(source), str(HERE / "inventory.yml"),
+                               *(word for given in extra_vars for word in ("-e", given)), "-e", f"verify_out={folder}"],
                               cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, check=False, encoding="utf-8")
         found = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(pathlib.Path(folder).glob("*.json"))]
     if done.returncode or not found:
@@ -208,7 +220,7 @@ def federation_of(found):
         zones.append(Zone(
             name=name, mode=zone["mode"], id=number, vip=vip, endpoint=zone["endpoint"] or f"http://{vip}:{PORT}/RPC2",
             federation_vip=str(ipaddress.ip_interface(zone["federation_vip"]).ip) if zone["federation_vip"] else "",
-            laboratory=bool(zone["laboratory"]), services=tuple(zone["services"]) or SERVICES, nodes=nodes))
+            laboratory=bool(zone["laboratory"]), services=tuple(zone["services"]) or SERVICES, layout=zone["layout"], nodes=nodes))
     return Federation(tuple(zones))
 
 
