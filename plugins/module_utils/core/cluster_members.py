@@ -16,7 +16,8 @@ Steps, each decided from what was read on every reachable node (``states``, see 
     a third vote differs             add, change or remove the quorum device (quorum_device.py)
     the cluster runs nowhere         start it on all nodes (wait_for_all: one alone would only wait)
     it runs, without quorum          the first start was interrupted: start the others
-    it runs, with quorum             a node that is out was fenced or stopped: the rejoin gate's business, not ours
+    it runs, with quorum             a node that is out was fenced or stopped: the rejoin gate's business, not ours, unless pacemaker has never
+                                     seen it: then it was added by an interrupted run, and is started
 
 two_node follows from the number of nodes and the quorum device. Where pcs changes either, it changes two_node with it.
 """
@@ -105,7 +106,8 @@ def plan(wanted, states, known_hosts, here=None):
     hosts = nodes + ([wanted.device["host"]] if isinstance(wanted.device, dict) else [])
     if not set(hosts) <= set(known_hosts):
         changes.insert(0, Change("host authentication", wanted.cluster_name, known_hosts or None, hosts, step=("authenticate", hosts)))
-    start, left = _who_starts(wanted.cluster_name, states, silent, new)
+    seen = {entry["name"] for entry in (here or {}).get("nodes", ())} or set(nodes)
+    start, left = _who_starts(wanted.cluster_name, states, silent, new + [node for node in nodes if node not in seen])
     changes += [Change("node", node, "stopped", "started", step=("start", node)) for node in start]
     return Plan(tuple(changes), tuple(warnings + left))
 

@@ -38,7 +38,7 @@ class Cluster:
 
     def __init__(self, text=CIB, online=("alpha1", "alpha2"), members=COROSYNC, known=("alpha1", "alpha2")):
         self.text, self.online, self.conf, self.known = text, list(online), members, list(known)
-        self.unclean = set()
+        self.unclean, self.unseen = set(), set()         # unseen: members that never joined, so pacemaker does not list them
         self.dc_text, self.dc = None, "alpha1"
         self.writes, self.requests, self.answers, self.errors = [], [], {}, []
         self.agents = {"fence_ilo_ssh": metadata("fence_ilo_ssh"), "ocf:heartbeat:IPaddr2": metadata("IPaddr2")}
@@ -106,7 +106,7 @@ class Cluster:
         if self.dc != "alpha1":
             text = text.replace('<current_dc present="true" version="2.1.5-a3f44794f94" name="alpha1"',
                                 f'<current_dc present="true" version="2.1.5-a3f44794f94" name="{self.dc}"')
-        if "alpha3" in self.online or (self.conf and "alpha3" in self.conf):
+        if "alpha3" in self.online or (self.conf and "alpha3" in self.conf and "alpha3" not in self.unseen):
             line = next(line for line in text.splitlines() if line.strip().startswith('<node name="alpha2"'))
             text = text.replace(line, line + "\n" + line.replace("alpha2", "alpha3").replace('id="2"', 'id="3"').replace(
                 'unclean="false"', f'unclean="{str("alpha3" in self.unclean).lower()}"'))

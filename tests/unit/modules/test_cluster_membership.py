@@ -142,6 +142,18 @@ def test_third_node_is_added_and_started_and_two_node_goes():
     assert not parse_corosync_conf(cluster.conf)["two_node"]
 
 
+def test_node_that_was_added_and_never_started_is_started_by_the_next_run():
+    cluster = Cluster()
+    started, cluster.unseen, cluster.start = cluster.start, {"alpha3"}, lambda nodes: (_ for _ in ()).throw(CoreError("the cluster cannot be started on alpha3"))
+    with pytest.raises(CoreError, match="cannot be started on alpha3"):
+        ensure(params(nodes=THREE, **states_of(cluster, *THREE)), cluster)
+    cluster.start = started
+    assert run(cluster, nodes=THREE)[0] == ["start alpha3"]
+    cluster.online.remove("alpha3")
+    cluster.unseen = set()
+    assert run(cluster, nodes=THREE)[0] == []
+
+
 def test_third_node_brings_wait_for_all_without_a_stop():
     cluster = Cluster()
     assert run(cluster, nodes=THREE, corosync={"quorum": {"wait_for_all": "1"}})[0] == [
