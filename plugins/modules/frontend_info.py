@@ -28,6 +28,13 @@ options:
     description: File with C(user:password), by default the one of oneadmin's own tools.
     type: path
     default: /var/lib/one/.one/one_auth
+  shared_addresses:
+    description:
+      - Addresses that move between front-ends, as in C(192.0.2.100). The network is asked who else has them.
+      - Only IPv4 addresses on the Ethernet of an interface of this host can be asked for; needs root.
+    type: list
+    elements: str
+    default: []
   timeout_s:
     description: Seconds to wait for an answer of the daemon.
     type: int
@@ -53,6 +60,17 @@ addresses:
   type: list
   elements: str
   sample: [192.0.2.11, 192.0.2.100]
+macs:
+  description: Hardware addresses of the host's interfaces.
+  returned: success
+  type: list
+  elements: str
+  sample: ["02:00:c0:00:02:0b"]
+others:
+  description: The hardware addresses of other hosts that answer for each of O(shared_addresses), V(null) where the network could not be asked.
+  returned: success
+  type: dict
+  sample: {"192.0.2.100": ["02:00:c0:00:02:0c"]}
 units:
   description: The services and the cluster's own units, by name.
   returned: success
@@ -68,7 +86,7 @@ daemon:
 
 from ..module_utils import glue
 from ..module_utils.adapters import opennebula, system
-from ..module_utils.core import zones
+from ..module_utils.core import arp, zones
 from ..module_utils.core.errors import CoreError
 
 CLUSTER_UNITS = ("corosync", "pacemaker", "pcsd", "mariadb")
@@ -76,19 +94,35 @@ SPEC = {
     "services": {"type": "list", "elements": "str", "default": ["opennebula"]},
     "endpoint": {"type": "str", "default": opennebula.ENDPOINT},
     "auth_file": {"type": "path", "default": opennebula.AUTH_FILE},
+    "shared_addresses": {"type": "list", "elements": "str", "default": []},
     "timeout_s": {"type": "int", "default": 5},
 }
 
 
 def look(params):
+    links = system.links()
     units = system.units(list(params["services"]) + list(CLUSTER_UNITS))
     return {
         "addresses": system.addresses(),
+        "macs": arp.macs(links),
+        "others": {address: others(address, links) for address in params["shared_addresses"]},
         "units": {name: {"installed": unit["LoadState"] == "loaded", "active": unit["ActiveState"] == "active",
                          "enabled": unit["UnitFileState"].startswith("enabled")}
                   for name, unit in units.items()},
         "daemon": ask(params),
     }
+
+
+def others(address, links):
+    """Return who else answers for an address; None when the network cannot be asked."""
+    try:
+        link, own = arp.road(address, links)
+    except ValueError as error:
+        raise CoreError(f"{address!r} of shared_addresses is no address", why=str(error), hint="Give it without a prefix, as in 192.0.2.100.") from None
+    try:
+        return system.who_has(address, link, own) if link else None
+    except OSError:
+        return None
 
 
 def ask(params):

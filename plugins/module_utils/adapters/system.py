@@ -6,10 +6,14 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
+import time
 
+from ..core import arp
 from ..core.errors import CoreError
 
+ARP = 0x0806                                             # EtherType; socket has no name for it
 PROPERTIES = ("Id", "LoadState", "ActiveState", "UnitFileState", "ActiveEnterTimestampMonotonic", "MainPID")
 
 
@@ -33,12 +37,34 @@ def units(names):
     return {name: {**dict.fromkeys(PROPERTIES, ""), **block} for name, block in zip(names, blocks)}
 
 
-def addresses():
-    """Return the IP addresses of this host's interfaces, loopback left out (ip -json address, iproute2)."""
+def links():
+    """Return this host's interfaces that are up, loopback left out, as they are listed (ip -json address, iproute2)."""
     code, out, err = run(["ip", "-json", "address", "show", "up"])
     if code != 0:
         raise CoreError("cannot read the addresses of this host", why=err.strip(), hint="Install iproute2.")
-    return [info["local"] for link in json.loads(out or "[]") if link.get("link_type") != "loopback" for info in link.get("addr_info", []) if "local" in info]
+    return [link for link in json.loads(out or "[]") if link.get("link_type") != "loopback"]
+
+
+def addresses():
+    """Return the IP addresses of this host's interfaces, loopback left out."""
+    return [info["local"] for link in links() for info in link.get("addr_info", []) if "local" in info]
+
+
+def who_has(address, link, own, within_s=0.7):
+    """Ask an Ethernet twice who has an IPv4 address, as the host with the address ``own``; return the other hosts' MACs, sorted."""
+    found, deadline = set(), time.monotonic() + within_s
+    with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ARP)) as wire:
+        wire.bind((link["ifname"], ARP))
+        for ends in (deadline - within_s / 2, deadline):
+            wire.send(arp.question(link["address"], own, address))
+            while (left := ends - time.monotonic()) > 0:
+                wire.settimeout(left)
+                try:
+                    mac = arp.answer(wire.recv(256), address)
+                except socket.timeout:
+                    break
+                found |= {mac} if mac and mac != link["address"] else set()
+    return sorted(found)
 
 
 def uptime_s():

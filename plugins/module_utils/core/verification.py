@@ -63,6 +63,8 @@ def _zone(topology, zone, seen):
     holders = [node for node, front in known.items() if zone["vip"]["ip"] in front["addresses"]]
     checks.append(_exactly_one(zone, f"its address {zone['vip']['ip']} is on one front-end", holders, complete,
                                "crm_mon -1rf on a front-end shows why; two holders are a split brain: fence one of them now."))
+    for address in _addresses(zone):
+        checks += _answers(zone, address, known)
     holder = holders[0] if len(holders) == 1 else None
     for service in zone["services"]:
         running = [node for node, front in known.items() if front["units"].get(service, {}).get("active")]
@@ -76,6 +78,23 @@ def _zone(topology, zone, seen):
     checks += _cluster(topology, zone, seen)
     checks += _writer(zone, seen, holder, all(topology["nodes"][node]["semi_sync"] for node in zone["nodes"]))
     return checks
+
+
+def _addresses(zone):
+    return [zone[name]["ip"] for name in ("vip", "federation_vip") if zone[name]]
+
+
+def _answers(zone, address, known):
+    """Does the network give the address to one machine only? It also knows of those that could not be asked, and of strangers."""
+    heard = {node: front["others"][address] for node, front in known.items() if front.get("others", {}).get(address) is not None}
+    if ":" in address or not known:
+        return  # IPv6 has other means against it; and nobody who could have asked is unknown already
+    owners = {mac: node for node, front in known.items() for mac in front.get("macs", ())}
+    names = {owners.get(mac, f"a machine with MAC {mac}") for macs in heard.values() for mac in macs}
+    names |= {node for node, front in known.items() if address in front["addresses"]}
+    yield check("zone", zone["name"], f"one machine answers for its address {address}", len(names) < 2 if heard else None,
+                f"these do: {', '.join(sorted(names))}" if heard else "no front-end could ask the network",
+                "Two answers are a split brain, or somebody else has this address: find that machine by its MAC, and fence or renumber it now.")
 
 
 def _exactly_one(zone, what, nodes, complete, hint, wanted=None):

@@ -37,6 +37,10 @@ def seen():
     return {name: _reports(FACTS["nodes"][name], FACTS["zones"][FACTS["nodes"][name]["zone"]]) for name in FACTS["nodes"]}
 
 
+def mac_of(name):
+    return "02:00:00:00:00:" + name.encode()[-1:].hex()
+
+
 def _reports(node, zone, facts=None):
     facts = facts or FACTS
     active = node["name"] == zone["nodes"][0]
@@ -46,7 +50,8 @@ def _reports(node, zone, facts=None):
     rows = [_row(source) for source in list(node["pair_sources"]) + list(node["federation_sources"])]
     names = verification._resources(zone) + [facts["nodes"][one]["fence"]["device"] for one in zone["nodes"]]
     return {
-        "frontend": {"addresses": [node["address"]] + ([zone["vip"]["ip"]] if active else []), "units": units,
+        "frontend": {"addresses": [node["address"]] + ([zone["vip"]["ip"]] if active else []), "units": units, "macs": [mac_of(node["name"])],
+                     "others": {address: [] if active else [mac_of(zone["nodes"][0])] for address in verification._addresses(zone)},
                      "daemon": {"endpoint": zone["endpoint"], "answers": True, "version": "5.0.2", "why": "", "zones": zones}},
         "cluster": {"running": True, "quorate": True, "failed_actions": [], "resources": [{"id": name, "active": True, "failed": False} for name in names],
                     "nodes": [{"name": one, "online": True, "standby": False, "unclean": False} for one in zone["nodes"]],
@@ -77,6 +82,37 @@ def test_healthy_federation_is_green_and_everything_was_looked_at():
     assert {one.area for one in checks} == {"zone", "frontend", "cluster", "replication", "federation"}
 
 
+def lines_of(reports):
+    return [line.strip() for line in report.lines(verification.verify(FACTS, reports)) if line.strip().startswith(("RED", "UNKNOWN"))]
+
+
+def test_address_on_two_front_ends_is_named_with_both_and_by_the_network_too():
+    reports = seen()
+    split_brain(reports)
+    reports["alpha1"]["frontend"]["others"]["10.90.1.100"] = [mac_of("alpha2")]
+    on_both, answered = (line for line in lines_of(reports) if "10.90.1.100" in line)
+    assert on_both.startswith("RED     alpha: its address 10.90.1.100 is on one front-end: seen on alpha1, alpha2 → ")
+    assert answered.startswith("RED     alpha: one machine answers for its address 10.90.1.100: these do: alpha1, alpha2 → ")
+
+
+def test_front_end_that_cannot_be_asked_and_still_answers_is_seen_by_its_peer():
+    reports = seen()
+    reports["alpha2"] = {}
+    assert "one machine answers" not in "".join(lines_of(reports))
+    reports["alpha1"]["frontend"]["others"]["10.90.1.100"] = [mac_of("alpha2")]
+    (line,) = (line for line in lines_of(reports) if "one machine answers" in line)
+    assert f"these do: a machine with MAC {mac_of('alpha2')}, alpha1 → " in line
+
+
+@pytest.mark.parametrize("others, status", [(None, "unknown"), ([], "green")])
+def test_network_that_nobody_could_ask_is_unknown(others, status):
+    reports = seen()
+    for name in ("alpha1", "alpha2"):
+        reports[name]["frontend"]["others"] = dict.fromkeys(("10.90.1.100", "10.90.1.101"), others)
+    found = [one.status for one in verification.verify(FACTS, reports) if one.what == "one machine answers for its address 10.90.1.101"]
+    assert found == [status]
+
+
 def test_third_vote_must_be_given_to_every_front_end_that_is_in():
     facts = copy.deepcopy(FACTS)
     facts["zones"]["alpha"].update(quorum_device={"state": "present", "host": "10.90.9.11"}, quorum_host="arbiter")
@@ -103,6 +139,11 @@ def cluster(reports):
 
 def split_brain(reports):
     reports["alpha2"]["frontend"]["addresses"].append("10.90.1.100")
+
+
+def answers_twice(reports):
+    """Nobody has it configured twice, as far as could be asked, but a machine nobody knows answers, too."""
+    reports["alpha1"]["frontend"]["others"]["10.90.1.100"] = ["02:00:00:00:00:99"]
 
 
 def no_address(reports):
@@ -174,6 +215,7 @@ def endpoint(reports):
 
 CASES = {
     split_brain: ("alpha", "red", "its address 10.90.1.100 is on one front-end"),
+    answers_twice: ("alpha", "red", "one machine answers for its address 10.90.1.100"),
     no_address: ("alpha", "red", "its address 10.90.1.100 is on one front-end"),
     daemon_twice: ("alpha", "red", "opennebula runs where the address is"),
     enabled: ("beta2", "red", "systemd starts none of the cluster's services at boot"),

@@ -4,10 +4,14 @@ import json
 
 import pytest
 
-from ansible_collections.constellation.opennebula.plugins.module_utils.core.errors import NotThere
+from ansible_collections.constellation.opennebula.plugins.module_utils.core.errors import CoreError, NotThere
 from ansible_collections.constellation.opennebula.plugins.modules import frontend_info
 
 SHOWN = {"LoadState": "loaded", "ActiveState": "active", "UnitFileState": "disabled"}
+
+
+LINK = {"ifname": "eth0", "link_type": "ether", "address": "02:00:00:00:00:0b",
+        "addr_info": [{"local": "192.0.2.100", "prefixlen": 24}, {"local": "192.0.2.11", "prefixlen": 24}, {"local": "fe80::1", "prefixlen": 64}]}
 
 
 class Daemon:
@@ -40,11 +44,13 @@ def world(monkeypatch, tmp_path):
     auth = tmp_path / "one_auth"
     auth.write_text("oneadmin:CANARY-1\n")
 
-    def look(daemon, unit=None):
+    def look(daemon, unit=None, shared=(), who_has=None):
         monkeypatch.setattr(frontend_info.system, "units", lambda names: {name: dict(SHOWN, **(unit or {})) for name in names})
-        monkeypatch.setattr(frontend_info.system, "addresses", lambda: ["192.0.2.11"])
+        monkeypatch.setattr(frontend_info.system, "links", lambda: [LINK])
+        monkeypatch.setattr(frontend_info.system, "who_has", who_has)
         monkeypatch.setattr(frontend_info.opennebula, "OpenNebula", daemon)
-        return frontend_info.look({"services": ["opennebula"], "endpoint": "http://x/RPC2", "auth_file": str(auth), "timeout_s": 5})
+        return frontend_info.look({"services": ["opennebula"], "endpoint": "http://x/RPC2", "auth_file": str(auth), "timeout_s": 5,
+                                   "shared_addresses": list(shared)})
 
     return look
 
@@ -66,3 +72,26 @@ def test_silent_daemon_is_a_result_with_its_reason(world):
 def test_unit_that_is_not_installed_says_so(world):
     seen = world(Daemon(), {"LoadState": "not-found", "ActiveState": "inactive", "UnitFileState": ""})
     assert seen["units"]["opennebula"] == {"installed": False, "active": False, "enabled": False}
+
+
+def test_network_is_asked_who_else_has_a_shared_address(world):
+    asked = []
+
+    def who_has(address, link, own):
+        asked.append((address, link["ifname"], own))
+        return ["02:00:00:00:00:0c"]
+    seen = world(Daemon(), shared=["192.0.2.100", "192.0.2.101", "2001:db8::1", "198.51.100.1"], who_has=who_has)
+    assert asked == [("192.0.2.100", "eth0", "192.0.2.11"), ("192.0.2.101", "eth0", "192.0.2.100")]
+    assert seen["others"] == {"192.0.2.100": ["02:00:00:00:00:0c"], "192.0.2.101": ["02:00:00:00:00:0c"], "2001:db8::1": None, "198.51.100.1": None}
+    assert seen["macs"] == ["02:00:00:00:00:0b"] and seen["addresses"] == ["192.0.2.100", "192.0.2.11", "fe80::1"]
+
+
+def test_network_that_may_not_be_asked_is_unknown(world):
+    def who_has(address, link, own):
+        raise PermissionError(1, "Operation not permitted")
+    assert world(Daemon(), shared=["192.0.2.100"], who_has=who_has)["others"] == {"192.0.2.100": None}
+
+
+def test_shared_address_that_is_none_is_refused(world):
+    with pytest.raises(CoreError, match="'192.0.2.100/24' of shared_addresses is no address"):
+        world(Daemon(), shared=["192.0.2.100/24"])
