@@ -53,7 +53,7 @@ while read -r statement; do
         'SELECT MASTER_GTID_WAIT'*) log "$statement"; echo "$gtid_wait" ;;
         'SELECT @@global.rpl_semi_sync_slave_enabled'*) echo "$acknowledges" ;;
         'SELECT VARIABLE_VALUE'*) echo "$clients" ;;
-        'START SLAVE'*|'STOP SLAVE'*) log "$statement" ;;
+        'START SLAVE'*|'STOP SLAVE'*) while [ -e hold ]; do sleep 0.1; done; log "$statement" ;;
         'SET GLOBAL read_only = 1')
             [ "$stuck" = 0 ] || { log "(stuck) $statement"; fail "ERROR 1205 (HY000): Lock wait timeout exceeded; try restarting transaction"; }
             log "$statement"; put read_only 1 ;;
@@ -81,7 +81,7 @@ class Node:
         text = (FILES / "mariadb-writer").read_text(encoding="utf-8")
         self.override = place / "promote-override"
         assert "/run/constellation/promote-override" in text
-        self.parked = place / "parked"
+        self.parked, self.lock, self.hold = place / "parked", place / "parked.lock", place / "hold"
         text = text.replace("/run/constellation/promote-override", str(self.override))
         (place / "agent").write_text(text.replace("/run/constellation/parked", str(self.parked)))
         (place / "gate.cnf").write_text("[client]\n")
@@ -106,6 +106,8 @@ class Node:
                        "OCF_RESKEY_credentials": str(self.place / "gate.cnf"), **{f"OCF_RESKEY_{key}": str(value) for key, value in parameters.items()}}
         done = subprocess.run(["sh", self.place / "agent", action], env=environment, capture_output=True, text=True, timeout=30, check=False)
         self.said, self.out = done.stderr, done.stdout
+        if not self.hold.exists():
+            self.rest()
         for line in (self.place / "state").read_text().splitlines():
             key, value = line.split("=", 1)
             if key in ("read_only", "semisync"):
@@ -114,6 +116,11 @@ class Node:
         self.log = re.sub(r"(MASTER_GTID_WAIT\('[^']*', )3[0-9]\)", r"\g<1>40)", (self.place / "log").read_text()).splitlines()
         assert "nobody expected" not in self.said
         return done.returncode
+
+    def rest(self):
+        """Wait for what the monitor does not wait for."""
+        if self.lock.exists():
+            subprocess.run(["flock", self.lock, "true"], check=True, timeout=30)
 
     @property
     def writable(self):
@@ -185,6 +192,16 @@ class TestChannelOfAnAbsentPeer:
         assert node.run("monitor") == RUNNING and node.log == ["PEER position", "STOP SLAVE 'zone0-slave' IO_THREAD"]
         node.state["slaves"] = [slave(Slave_IO_Running="No")]
         assert node.run("monitor") == RUNNING and node.log == ["PEER position"]
+
+    def test_monitor_does_not_wait_for_a_channel_that_takes_long_to_stop_and_does_not_stop_it_twice(self, node):
+        node.parked.mkdir()
+        (node.parked / "zone0-slave").touch()
+        node.state.update(read_only=0, semisync=1, slaves=[slave(Slave_IO_Running="Connecting", Last_IO_Errno=2003)], peer_up=0)
+        node.hold.touch()
+        assert [node.run("monitor") for _ in range(2)] == [RUNNING] * 2
+        node.hold.unlink()
+        node.rest()
+        assert (node.place / "log").read_text().splitlines().count("STOP SLAVE 'zone0-slave' IO_THREAD") == 1
 
     def test_parking_lets_the_federations_channel_begin_anew(self, node):
         node.members("beta1")
