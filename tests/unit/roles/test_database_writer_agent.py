@@ -11,6 +11,7 @@ import shlex
 import shutil
 import subprocess
 import textwrap
+import time
 from xml.etree import ElementTree
 
 import pytest
@@ -43,7 +44,7 @@ if [ "$peer" = yes ]; then
 fi
 [ -z "$error" ] || fail "$error"
 case $sql in *KILL*PROCESSLIST*) echo 'KILL CONNECTION 41;'; echo 'KILL CONNECTION 42;'; exit ;; esac
-printf '%s\n' "$sql" | tr '\n' ' ' | sed 's/;/\n/g' > statements; echo >> statements
+printf '%s\n' "$sql" | tr '\n' ' ' | sed 's/;/\n/g' > statements.$$; echo >> statements.$$
 while read -r statement; do
     case $statement in
         '') ;;
@@ -53,7 +54,7 @@ while read -r statement; do
         'SELECT MASTER_GTID_WAIT'*) log "$statement"; echo "$gtid_wait" ;;
         'SELECT @@global.rpl_semi_sync_slave_enabled'*) echo "$acknowledges" ;;
         'SELECT VARIABLE_VALUE'*) echo "$clients" ;;
-        'START SLAVE'*|'STOP SLAVE'*) while [ -e hold ]; do sleep 0.1; done; log "$statement" ;;
+        'START SLAVE'*|'STOP SLAVE'*) while [ -e hold ]; do : > held; sleep 0.1; done; log "$statement" ;;
         'SET GLOBAL read_only = 1')
             [ "$stuck" = 0 ] || { log "(stuck) $statement"; fail "ERROR 1205 (HY000): Lock wait timeout exceeded; try restarting transaction"; }
             log "$statement"; put read_only 1 ;;
@@ -63,7 +64,7 @@ while read -r statement; do
         'KILL CONNECTION '*) log "$statement" ;;
         *) fail "nobody expected: $statement" ;;
     esac
-done < statements
+done < statements.$$
 '''
 
 
@@ -198,7 +199,11 @@ class TestChannelOfAnAbsentPeer:
         (node.parked / "zone0-slave").touch()
         node.state.update(read_only=0, semisync=1, slaves=[slave(Slave_IO_Running="Connecting", Last_IO_Errno=2003)], peer_up=0)
         node.hold.touch()
-        assert [node.run("monitor") for _ in range(2)] == [RUNNING] * 2
+        assert node.run("monitor") == RUNNING
+        deadline = time.monotonic() + 20
+        while not (node.place / "held").exists() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert node.run("monitor") == RUNNING
         node.hold.unlink()
         node.rest()
         assert (node.place / "log").read_text().splitlines().count("STOP SLAVE 'zone0-slave' IO_THREAD") == 1
