@@ -9,10 +9,11 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 ZONES = {"alpha": 1, "beta": 2, "gamma": 3, "quorum": 9}  # zone -> third octet; quorum: hosts that give zones a third vote
 SHAPE = "alpha:2,beta:2"                                 # zones and how many front-ends each has
+HYPERVISOR, HYPERVISORS = "kvm", 8                       # their names, and the third octet of their addresses
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,8 @@ class Plan:
     name: str
     net: str
     bmc_net: str
-    nodes: dict
+    nodes: dict                                          # front-ends, and hosts that give zones a third vote
+    hypervisors: dict = field(default_factory=dict)
 
     @property
     def data_network(self):
@@ -54,6 +56,11 @@ class Plan:
     def vips(self):
         """Return zone -> its service address."""
         return {zone: f"{self.net}.{ZONES[zone]}.100" for zone in dict.fromkeys(node.zone for node in self.nodes.values())}
+
+    @property
+    def machines(self):
+        """Return everything with a power button."""
+        return {**self.nodes, **self.hypervisors}
 
     def zone_nodes(self, zone):
         return [node for node in self.nodes.values() if node.zone == zone]
@@ -79,7 +86,7 @@ def shaped(text):
     return shape
 
 
-def plan(name, net, bmc_net, shape=SHAPE):
+def plan(name, net, bmc_net, shape=SHAPE, hypervisors="0"):
     """Return the plan, or raise ValueError naming every value that cannot work."""
     problems = []
     if not re.fullmatch(r"[a-z][a-z0-9-]{0,20}", name):
@@ -89,6 +96,8 @@ def plan(name, net, bmc_net, shape=SHAPE):
             problems.append(f"{variable}={value!r}: use the first two octets of a /16, such as 10.90")
     if net == bmc_net:
         problems.append(f"LAB_NET and LAB_BMC_NET are both {net!r}: a partition must leave fencing its own road")
+    if not re.fullmatch(r"[0-9]", str(hypervisors)):
+        problems.append(f"LAB_HYPERVISORS={hypervisors!r}: use a number from 0 to 9")
     counts = {}
     try:
         counts = shaped(shape)
@@ -98,11 +107,16 @@ def plan(name, net, bmc_net, shape=SHAPE):
         raise ValueError("; ".join(problems))
     nodes = {}
     for zone, count in counts.items():
-        octet = ZONES[zone]
-        for number in range(1, count + 1):
-            node, address, fence = f"{zone}{number}", f"{net}.{octet}.1{number}", f"{bmc_net}.{octet}.1{number}"
-            nodes[node] = Node(node, zone, f"{name}-{node}", address, mac(address), fence, mac(fence), f"{bmc_net}.{octet}.11{number}")
-    return Plan(name, net, bmc_net, nodes)
+        nodes.update(_machines(name, net, bmc_net, zone, ZONES[zone], count))
+    return Plan(name, net, bmc_net, nodes, _machines(name, net, bmc_net, HYPERVISOR, HYPERVISORS, int(hypervisors)))
+
+
+def _machines(name, net, bmc_net, kind, octet, count):
+    found = {}
+    for number in range(1, count + 1):
+        node, address, fence = f"{kind}{number}", f"{net}.{octet}.1{number}", f"{bmc_net}.{octet}.1{number}"
+        found[node] = Node(node, kind, f"{name}-{node}", address, mac(address), fence, mac(fence), f"{bmc_net}.{octet}.11{number}")
+    return found
 
 
 def default_bmc_net(net):
@@ -118,4 +132,4 @@ def default_bmc_net(net):
 def hosts_file(of):
     """Return /etc/hosts of every node. Ours rather than podman's: that one lists a node's BMC-side address under its name too."""
     lines = ["127.0.0.1 localhost", "::1 localhost ip6-localhost ip6-loopback"]
-    return "\n".join(lines + [f"{node.address} {node.name}" for node in of.nodes.values()]) + "\n"
+    return "\n".join(lines + [f"{node.address} {node.name}" for node in of.machines.values()]) + "\n"

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, The constellation.opennebula team
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The node's image, in three layers that podman's store caches: Debian (slow), its apt repository (seconds), the BMC (seconds).
+"""The images that podman's store caches: Debian (slow), on it the apt repository (seconds), on it the BMC (seconds); for hypervisors another Debian.
 
 Each tag is a hash of everything that went into the layer, so an image is either right or absent.
 """
@@ -54,6 +54,21 @@ HOOKS = [
 NODE_STEPS = ["COPY debs index /srv/lab/apt/",
               "RUN cd /srv/lab/apt && python3 index && rm index && echo 'Acquire::Languages \"none\";' > /etc/apt/apt.conf.d/90lab"
               " && apt-get -q update"]
+# What OpenNebula's node packages make of a KVM host: oneadmin may use libvirt, and domains run as oneadmin on files that OpenNebula made
+HYPERVISOR_PACKAGES = "openssh-server iproute2 iputils-ping procps libvirt-daemon-system libvirt-clients qemu-system-x86 qemu-utils".split()
+# No systemd there: one takes six of the 128 inotify instances that a kernel gives a user by default, and several labs run out of them (seen)
+HYPERVISOR_INIT = "/usr/local/sbin/lab-hypervisor"
+HYPERVISOR_HOOKS = [
+    'chroot "$1" useradd --system --user-group --groups kvm,libvirt --home-dir /var/lib/one --shell /bin/bash oneadmin',
+    'chroot "$1" install -d -o oneadmin -g oneadmin -m 0755 /var/lib/one /var/lib/one/datastores /var/lib/one/datastores/0',
+    # software emulation in a container: no device of the kernel's, no security module, and disks that belong to oneadmin already
+    """printf '%s\n' 'user = "oneadmin"' 'group = "oneadmin"' 'security_driver = "none"' 'dynamic_ownership = 0' >> "$1/etc/libvirt/qemu.conf" """,
+    """printf '%s\n' 'unix_sock_group = "libvirt"' 'auth_unix_ro = "none"' 'auth_unix_rw = "none"' >> "$1/etc/libvirt/libvirtd.conf" """,
+    f"""printf '%s\\n' '#!/bin/sh' 'mkdir -p /run/sshd' /usr/sbin/sshd 'virtlogd --daemon' 'libvirtd --daemon' 'while :; do sleep 1; done' """
+    f"""> "$1{HYPERVISOR_INIT}" && chmod 755 "$1{HYPERVISOR_INIT}" """,
+    'mkdir -p "$1/root/.ssh" && chmod 700 "$1/root/.ssh"',
+    'rm -rf "$1"/usr/share/doc/* "$1"/usr/share/man/* "$1"/usr/share/locale/*',
+]
 BMC_STEPS = ["RUN apt-get -q -y --no-install-recommends install python3-paramiko"]
 
 
@@ -89,10 +104,11 @@ def opennebula_debs():
 
 
 def tags(debs):
-    """Return the three image names that the present inputs ask for."""
+    """Return the image names that the present inputs ask for."""
     base = f"{NAME}-base:{digest(PACKAGES, HOOKS, SUITE)}"
     node = f"{NAME}:{digest(base, NODE_STEPS, INDEX.read_text(encoding='utf-8'), debs)}"
-    return {"base": base, "node": node, "bmc": f"{NAME}-bmc:{digest(node, BMC_STEPS)}"}
+    return {"base": base, "node": node, "bmc": f"{NAME}-bmc:{digest(node, BMC_STEPS)}",
+            "hypervisor": f"{NAME}-hypervisor:{digest(HYPERVISOR_PACKAGES, HYPERVISOR_HOOKS, SUITE)}"}
 
 
 @contextlib.contextmanager
@@ -107,12 +123,14 @@ def one_at_a_time():
         os.close(store)
 
 
-def build():
-    """Make what is missing of the three layers; return their names. Two callers at once build once."""
+def build(hypervisors=False):
+    """Make what is missing of the images; return their names. Two callers at once build once. hypervisors: theirs, too."""
     with one_at_a_time(), opennebula_debs() as debs:
         want = tags(debs)
-        steps = {"base": make_base, "node": lambda tag: container_build(tag, want["base"], NODE_STEPS, debs),
+        steps = {"base": lambda tag: make_debian(tag, PACKAGES, HOOKS), "node": lambda tag: container_build(tag, want["base"], NODE_STEPS, debs),
                  "bmc": lambda tag: container_build(tag, want["node"], BMC_STEPS)}
+        if hypervisors:
+            steps["hypervisor"] = lambda tag: make_debian(tag, HYPERVISOR_PACKAGES, HYPERVISOR_HOOKS)
         for kind, make in steps.items():
             if not exists("image", want[kind]):
                 say(f"building {want[kind]}")
@@ -122,12 +140,12 @@ def build():
     return want
 
 
-def make_base(tag):
+def make_debian(tag, packages, hooks):
     """Pipe a Debian root filesystem straight into podman's store."""
-    say(f"mmdebstrap: {len(PACKAGES)} packages and what they need, a few minutes")
-    options = [f"--customize-hook={hook}" for hook in HOOKS] + ["--dpkgopt=path-exclude=/usr/share/man/*", "--dpkgopt=path-exclude=/usr/share/locale/*"]
+    say(f"mmdebstrap: {len(packages)} packages and what they need, a few minutes")
+    options = [f"--customize-hook={hook}" for hook in hooks] + ["--dpkgopt=path-exclude=/usr/share/man/*", "--dpkgopt=path-exclude=/usr/share/locale/*"]
     with tempfile.NamedTemporaryFile("w+") as log, subprocess.Popen(
-            ["mmdebstrap", "--variant=minbase", f"--include={','.join(PACKAGES)}", *options, SUITE, "-"],
+            ["mmdebstrap", "--variant=minbase", f"--include={','.join(packages)}", *options, SUITE, "-"],
             stdout=subprocess.PIPE, stderr=log) as maker:
         imported = subprocess.run(["podman", "import", "--quiet", "-", tag], stdin=maker.stdout, stdout=subprocess.DEVNULL, check=False).returncode
         if maker.wait() or imported:

@@ -4,6 +4,7 @@
 """Bring the laboratory up, repair it, look at it, take it down. Everything carries the label lab=<LAB_NAME>."""
 from __future__ import annotations
 
+import ctypes
 import hashlib
 import json
 import os
@@ -23,6 +24,7 @@ from podman import LIMITS, LabError, containers, exists, podman, run, say
 
 INVENTORY = image.HERE.parents[1] / "inventories/lab/group_vars/all.yml"
 # corosync, pacemaker and corosync-qdevice share memory for each connection: podman's 64 MB were full (seen)
+INOTIFY = 6                                              # instances that a node's systemd and systemd-logind hold
 NODE_FLAGS = ["--systemd=always", "--privileged", "--no-hosts", "--shm-size=256m", *LIMITS]
 
 
@@ -34,7 +36,7 @@ class Lab:
         net = environ.get("LAB_NET") or "10.90"
         try:
             self.plan = addresses.plan(environ.get("LAB_NAME") or "constellation", net, environ.get("LAB_BMC_NET") or addresses.default_bmc_net(net),
-                                       environ.get("LAB_ZONES") or addresses.SHAPE)
+                                       environ.get("LAB_ZONES") or addresses.SHAPE, environ.get("LAB_HYPERVISORS") or "0")
         except ValueError as problem:
             raise LabError(str(problem)) from problem
         self.state = image.STATE / self.plan.name
@@ -44,9 +46,9 @@ class Lab:
         self.socket = self.runtime / "podman.sock"
 
     def node(self, name):
-        if name not in self.plan.nodes:
-            raise LabError(f"no node {name!r}: use one of {', '.join(self.plan.nodes)}")
-        return self.plan.nodes[name]
+        if name not in self.plan.machines:
+            raise LabError(f"no node {name!r}: use one of {', '.join(self.plan.machines)}")
+        return self.plan.machines[name]
 
     def states(self):
         return containers(f"lab={self.plan.name}")
@@ -61,8 +63,9 @@ class Lab:
 
     # -- up ------------------------------------------------------------------------------------------------------------
     def up(self, from_snapshot=False):
-        images = image.build()
+        images = image.build(hypervisors=bool(self.plan.hypervisors))
         tags = {name: self.snapshot_tag(name) if from_snapshot else images["node"] for name in self.plan.nodes}
+        tags.update(dict.fromkeys(self.plan.hypervisors, images["hypervisor"]))
         missing = [name for name, tag in tags.items() if not exists("image", tag)]
         if missing:
             raise LabError(f"no snapshot of {', '.join(missing)}: make one of a converged lab with `lab snapshot`")
@@ -70,14 +73,16 @@ class Lab:
         self.make_networks()
         self.start_podman_service()
         states = self.states()
+        leave_room([node for node in self.plan.nodes.values() if states.get(node.container) != "running"])
         with ThreadPoolExecutor(4) as pool:
-            list(pool.map(lambda node: self.start_node(node, states.get(node.container), tags[node.name]), self.plan.nodes.values()))
+            list(pool.map(lambda node: self.start_node(node, states.get(node.container), tags[node.name]), self.plan.machines.values()))
         self.start_bmc(states.get(self.plan.bmc_container), images["bmc"])
         self.pin_bridges()
         say("containers run; waiting for ssh")
         with ThreadPoolExecutor(4) as pool:
-            list(pool.map(self.wait_for_ssh, self.plan.nodes))
-        say(f"{self.plan.name} is up: {', '.join(f'{node.name} {node.address}' for node in self.plan.nodes.values())}")
+            list(pool.map(self.wait_for_ssh, self.plan.machines))
+        self.introduce_hypervisors()
+        say(f"{self.plan.name} is up: {', '.join(f'{node.name} {node.address}' for node in self.plan.machines.values())}")
 
     def make_state(self):
         for folder in (self.bmc_state / "faults", self.runtime):
@@ -87,17 +92,42 @@ class Lab:
         password = self.bmc_state / "password"
         password.touch(0o600)
         password.write_text(inventory_value("lab_bmc_password"), encoding="ascii")
-        targets = {node.bmc: {"node": node.name, "container": node.container} for node in self.plan.nodes.values()}
+        targets = {node.bmc: {"node": node.name, "container": node.container} for node in self.plan.machines.values()}
         peers = {node.fence_address: node.name for node in self.plan.nodes.values()}
         (self.bmc_state / "plan.json").write_text(json.dumps({"targets": targets, "peers": peers}, indent=1), encoding="ascii")
         overlay = self.state / "overlay"                 # copied over each new node's root
         for path, text in (("root/.ssh/authorized_keys", self.key.with_suffix(".pub").read_text(encoding="ascii")),
                            ("etc/hosts", addresses.hosts_file(self.plan)),
                            *([("etc/apt/sources.list.d/opennebula.list", self.repo_line() + "\n")] if self.repo_line() else [])):
-            file = overlay / path
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text(text, encoding="ascii")
-            file.chmod(0o600 if "ssh" in path else 0o644)
+            put(overlay / path, text, 0o600 if "ssh" in path else 0o644)
+        if self.plan.hypervisors:
+            self.make_hypervisor_state()
+
+    def make_hypervisor_state(self):
+        """Make what hypervisors and front-ends know of each other: oneadmin's key, and one host key for all hypervisors, who share an image anyway."""
+        keys = {}
+        for name in ("oneadmin", "hypervisor"):
+            key = self.state / f"{name}_ed25519"
+            if not key.exists():
+                run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", f"{name} of lab {self.plan.name}", "-f", key)
+            keys[name] = (key.read_text(encoding="ascii"), key.with_suffix(".pub").read_text(encoding="ascii"))
+        hosts = addresses.hosts_file(self.plan)
+        for path, text, mode in (("root/.ssh/authorized_keys", self.key.with_suffix(".pub").read_text(encoding="ascii"), 0o600), ("etc/hosts", hosts, 0o644),
+                                 ("var/lib/one/.ssh/authorized_keys", keys["oneadmin"][1], 0o644),
+                                 ("etc/ssh/ssh_host_ed25519_key", keys["hypervisor"][0], 0o600), ("etc/ssh/ssh_host_ed25519_key.pub", keys["hypervisor"][1], 0o644)):
+            put(self.state / "overlay-hypervisor" / path, text, mode)
+        known = "".join(f"{node.name},{node.address} {keys['hypervisor'][1]}" for node in self.plan.hypervisors.values())
+        for path, text, mode in (("etc/hosts", hosts, 0o644), ("var/lib/one/.ssh/id_ed25519", keys["oneadmin"][0], 0o600),
+                                 ("var/lib/one/.ssh/known_hosts", known, 0o644)):
+            put(self.state / "overlay-oneadmin" / path, text, mode)
+
+    def introduce_hypervisors(self):
+        """Give the front-ends oneadmin's key and the hypervisors' names, those that ran before the hypervisors included. Their package gives oneadmin the key."""
+        if not self.plan.hypervisors:
+            return
+        for node in self.plan.nodes.values():
+            podman("cp", f"{self.state / 'overlay-oneadmin'}/.", f"{node.container}:/")
+            self.inside(node.name, "sh", "-c", "chmod 700 /var/lib/one/.ssh; ! id -u oneadmin > /dev/null 2>&1 || { chown oneadmin:oneadmin /var/lib/one; chown -R oneadmin:oneadmin /var/lib/one/.ssh; }")
 
     @staticmethod
     def repo_line():
@@ -135,8 +165,10 @@ class Lab:
                    # podman would put a tmpfs here; the journal of a fenced node is worth keeping
                    "--volume", f"{journal}:/var/log/journal",
                    "--network", f"{self.plan.data_network}:ip={node.address},mac={node.mac},interface_name=eth0",
-                   "--network", f"{self.plan.bmc_network}:ip={node.fence_address},mac={node.fence_mac},interface_name=eth1", *uplink, tag, "/sbin/init")
-            podman("cp", f"{self.state / 'overlay'}/.", f"{node.container}:/")
+                   "--network", f"{self.plan.bmc_network}:ip={node.fence_address},mac={node.fence_mac},interface_name=eth1", *uplink, tag,
+                   image.HYPERVISOR_INIT if node.name in self.plan.hypervisors else "/sbin/init")
+            overlay = "overlay-hypervisor" if node.name in self.plan.hypervisors else "overlay"
+            podman("cp", f"{self.state / overlay}/.", f"{node.container}:/")
         if state != "running":
             podman("start", node.container)
             say(f"{node.name} powered on")
@@ -205,10 +237,10 @@ class Lab:
         """Return rows for people: name, power, address, ssh, what is wrong."""
         states, cut = self.states(), faults.cuts(self)
         rows = []
-        for node in self.plan.nodes.values():
+        for node in self.plan.machines.values():
             state = states.get(node.container, "absent")
             notes = ["cut off"] if node.mac in cut else []
-            notes += [f"cut from {other.name}" for other in self.plan.nodes.values() if tuple(sorted((node.mac, other.mac))) in cut]
+            notes += [f"cut from {other.name}" for other in self.plan.machines.values() if tuple(sorted((node.mac, other.mac))) in cut]
             fault = self.bmc_state / "faults" / node.name
             notes += [f"BMC {fault.read_text(encoding='ascii').strip()}"] if fault.exists() else []
             rows.append((node.name, state, node.address, "answers" if state == "running" and port_open(node.address, 22) else "-", ", ".join(notes)))
@@ -236,6 +268,28 @@ class Lab:
         if self.runtime.parent.exists() and not any(self.runtime.parent.iterdir()):
             self.runtime.parent.rmdir()
         say(f"{self.plan.name} is gone")
+
+
+def leave_room(starting):
+    """Refuse to start nodes without what their systemds need of the kernel: they would hang in the middle of booting, and so would other labs' nodes."""
+    libc, open_ = ctypes.CDLL(None), []
+    try:
+        while len(open_) < INOTIFY * len(starting):
+            number = libc.inotify_init1(os.O_CLOEXEC)
+            if number < 0:
+                raise LabError(f"{len(starting)} nodes need {INOTIFY * len(starting)} inotify instances, this machine has {len(open_)} left: "
+                               "take another lab down, or raise fs.inotify.max_user_instances (sysctl)")
+            open_.append(number)
+    finally:
+        for number in open_:
+            os.close(number)
+
+
+def put(file, text, mode):
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.touch(0o600)
+    file.write_text(text, encoding="ascii")
+    file.chmod(mode)
 
 
 def inventory_value(name):

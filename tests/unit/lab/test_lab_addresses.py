@@ -59,6 +59,20 @@ def test_plan_shape_gives_each_zone_its_number_of_front_ends():
     assert plan.vips == {"alpha": "10.90.1.100", "gamma": "10.90.3.100"}
 
 
+def test_plan_hypervisors_have_power_and_names_but_are_no_front_ends():
+    plan = addresses.plan("a", "10.90", "10.91", "alpha:1", "2")
+    assert {name: (node.address, node.bmc) for name, node in plan.hypervisors.items()} == {"kvm1": ("10.90.8.11", "10.91.8.111"),
+                                                                                        "kvm2": ("10.90.8.12", "10.91.8.112")}
+    assert list(plan.nodes) == ["alpha1"] and list(plan.machines) == ["alpha1", "kvm1", "kvm2"] and list(plan.vips) == ["alpha"]
+    assert addresses.hosts_file(plan).splitlines()[-3:] == ["10.90.1.11 alpha1", "10.90.8.11 kvm1", "10.90.8.12 kvm2"]
+
+
+@pytest.mark.parametrize("number", ["-1", "10", "two"])
+def test_plan_strange_number_of_hypervisors_is_refused(number):
+    with pytest.raises(ValueError, match="LAB_HYPERVISORS"):
+        addresses.plan("a", "10.90", "10.91", hypervisors=number)
+
+
 @pytest.mark.parametrize("shape, word", [("alpha", "use zone:front-ends"), ("alpha:0", "use zone:front-ends"), ("omega:2", "no zone omega")])
 def test_plan_strange_shape_is_refused(shape, word):
     with pytest.raises(ValueError, match=word):

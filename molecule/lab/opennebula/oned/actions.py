@@ -7,7 +7,7 @@ One table says from which states an action is possible and where it leads; the h
 """
 from __future__ import annotations
 
-from . import body, machine
+from . import body, devices, machine
 from .drivers import CANCEL
 from .vm import USER, stamp
 
@@ -107,7 +107,7 @@ class Actions:
         self.hosts.place(body.number(host, "ID"), vm)
         self.lifecycle.enter(vm, following)
 
-    def operate(self, vm, name):
+    def operate(self, vm, name, arguments=()):
         """Attach, detach, snapshot, save as."""
         code, ways = HOTPLUG[name]
         if vm.state not in ways:
@@ -116,6 +116,7 @@ class Actions:
         if vm.state == "RUNNING" and code is not None:
             stamp(vm.last, when, "RETIME", "ETIME", REASON=USER, ACTION=code)
             vm.repeat_record(when, RSTIME=when)
+        devices.begin(vm, name, arguments)
         self.lifecycle.enter(vm, ways[vm.state])
 
 

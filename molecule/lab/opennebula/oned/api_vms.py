@@ -131,10 +131,28 @@ def vm_rename(request, vm_id, name):
     return changing(request, vm_id, "MANAGE", change)
 
 
+# Of 5.6, not of 5.0.2: so that recovery meets a locked machine
+@call("one.vm.lock", "VirtualMachineLock", "ii")
+def vm_lock(request, vm_id, level):
+    def change(vm):
+        vm.element.append(body.new("LOCK", LOCKED=level, OWNER=request.uid, TIME=machine.now()))
+        request.api.lifecycle.vms.save(vm)
+    return changing(request, vm_id, "MANAGE", change)
+
+
+@call("one.vm.unlock", "VirtualMachineUnlock", "i")
+def vm_unlock(request, vm_id):
+    def change(vm):
+        for lock in vm.element.findall("LOCK"):
+            vm.element.remove(lock)
+        request.api.lifecycle.vms.save(vm)
+    return changing(request, vm_id, "MANAGE", change)
+
+
 def _operation(name, label, takes):
     @call(f"one.vm.{name}", label, takes)
-    def operate(request, vm_id, *_rest):
-        return changing(request, vm_id, "MANAGE", lambda vm: request.api.actions.operate(vm, name))
+    def operate(request, vm_id, *arguments):
+        return changing(request, vm_id, "MANAGE", lambda vm: request.api.actions.operate(vm, name, arguments))
     return operate
 
 

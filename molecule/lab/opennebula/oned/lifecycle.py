@@ -11,7 +11,7 @@ from __future__ import annotations
 import threading
 import time
 
-from . import body, machine, recover_truth
+from . import body, devices, machine, recover_truth
 from .core import vm_states
 from .database import DatabaseError
 from .drivers import CANCEL, RESTORE, STEPS, Drivers
@@ -44,6 +44,8 @@ class Lifecycle:
         """Put the machine into a state, store it, and send the driver if the state has one."""
         state = state.lstrip("*")
         left = _left_hosts(vm, vm.state, state, success)
+        if state != vm.state:
+            devices.end(vm, vm.state, success)
         _stamp(vm, vm.state, state, success, machine.now())
         vm.move(state)
         driven = drive and state in STEPS

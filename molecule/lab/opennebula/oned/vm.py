@@ -63,8 +63,8 @@ class VM:
     def add_record(self, host, cluster, when, **times):
         """Open a history record on a host: (id, name, vm_mad)."""
         hid, name, mad = host
-        record = body.new("HISTORY", OID=self.id, SEQ=len(self.records), HOSTNAME=name, HID=hid, CID=cluster, STIME=when, ETIME=0, VM_MAD=mad, TM_MAD="ssh",
-                          DS_ID=0, **{key: times.get(key, 0) for key in _TIMES}, REASON=0, ACTION=0)
+        record = body.new("HISTORY", OID=self.id, SEQ=len(self.records), HOSTNAME=name, HID=hid, CID=cluster, STIME=when, ETIME=0, VM_MAD=mad,
+                          TM_MAD=self.user("LAB_TM_MAD") or "ssh", DS_ID=0, **{key: times.get(key, 0) for key in _TIMES}, REASON=0, ACTION=0)
         self.records.append(record)
         return record
 
