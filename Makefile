@@ -27,7 +27,7 @@ help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 ##@ The main job
-.PHONY: lab drill recover verify
+.PHONY: lab drill drills recover verify
 lab: lab-prerequisites ## Main job: four bare front-ends, then playbooks/site.yml on them, verified
 	@$(MAKE) -j2 venv lab-up
 	@$(PLAY) playbooks/site.yml
@@ -40,6 +40,9 @@ recover: $(READY) ## Find and recover the stuck VMs of the lab (ARGS=--check onl
 
 drill: $(READY) ## Kill the active front-end N times in the middle of its work; table of times
 	@molecule/lab/drill.py --rounds $(N) $(ARGS)
+
+drills: $(READY) ## 20 crashes and 20 partitions: who survives, and how long that takes (ARGS="--crashes 2 --partitions 2 --zone alpha")
+	@molecule/lab/drills.py $(ARGS)
 
 ##@ The lab
 .PHONY: lab-up lab-down lab-status lab-verify lab-prerequisites

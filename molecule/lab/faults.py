@@ -53,28 +53,32 @@ def _table(lab):
 MAC = r"(?:[0-9a-f]{2}:){5}[0-9a-f]{2}"
 
 
+def _elements(lab, name):
+    """Return the elements of one of the table's sets as nft spells them."""
+    pattern = MAC if name == "cut" else rf"{MAC} \. {MAC}"
+    return set(re.findall(pattern, run("nft", "list", "set", "bridge", _table(lab), name, check=False).stdout))
+
+
 def cuts(lab):
-    """Return what is cut: a MAC for a node off the network, a pair of MACs (sorted) for two nodes that do not reach each other."""
-    found = set()
-    for name, pattern in (("cut", MAC), ("apart", rf"{MAC} \. {MAC}")):
-        listing = run("nft", "list", "set", "bridge", _table(lab), name, check=False)
-        found |= {tuple(sorted(text.split(" . "))) if " . " in text else text for text in re.findall(pattern, listing.stdout)}
-    return found
+    """Return what is cut: a MAC for a node off the network, a pair of MACs (sorted) for two nodes of which one at least does not reach the other."""
+    return _elements(lab, "cut") | {tuple(sorted(text.split(" . "))) for text in _elements(lab, "apart")}
 
 
-def _elements(lab, name, peer):
+def _cut(lab, name, peer, one_way=False):
     """Return (set, the elements that a cut is in it)."""
     mac = lab.node(name).mac
     if peer is None:
-        return "cut", mac
+        return "cut", {mac}
     other = lab.node(peer).mac
-    return "apart", f"{mac} . {other}, {other} . {mac}"
+    return "apart", {f"{mac} . {other}"} | (set() if one_way else {f"{other} . {mac}"})
 
 
-def cut(lab, name, peer=None):
-    """Cut a node off the network, or from one other node only."""
+def cut(lab, name, peer=None, one_way=False):
+    """Cut a node off the network, or from one other node only; one_way: what it sends there is lost, what comes from there arrives."""
+    if one_way and peer is None:
+        raise LabError(f"one way between {name} and whom? Name the other node")
     table = f"bridge {_table(lab)}"
-    where, elements = _elements(lab, name, peer)
+    where, elements = _cut(lab, name, peer, one_way)
     run("nft", "-f", "-", stdin=f"""
         add table {table}
         add set {table} cut {{ type ether_addr; }}
@@ -84,15 +88,15 @@ def cut(lab, name, peer=None):
         add rule {table} ports ether saddr @cut drop
         add rule {table} ports ether daddr @cut drop
         add rule {table} ports ether saddr . ether daddr @apart drop
-        add element {table} {where} {{ {elements} }}
+        add element {table} {where} {{ {", ".join(sorted(elements))} }}
     """)
 
 
 def heal(lab, name, peer=None):
-    where, elements = _elements(lab, name, peer)
-    wanted = lab.node(name).mac if peer is None else tuple(sorted((lab.node(name).mac, lab.node(peer).mac)))
-    if wanted in cuts(lab):
-        run("nft", "delete", "element", "bridge", _table(lab), where, "{", elements, "}")
+    where, elements = _cut(lab, name, peer)
+    there = elements & _elements(lab, where)
+    if there:
+        run("nft", "delete", "element", "bridge", _table(lab), where, "{", ", ".join(sorted(there)), "}")
 
 
 def forget_cuts(lab):

@@ -148,7 +148,7 @@ class UserMaker(threading.Thread):
     def __init__(self, client, label, every_s=0.2):
         super().__init__(daemon=True)
         self.client, self.label, self.every_s = client, label, every_s
-        self.acknowledged, self.refusals, self._stop_now = {}, [], threading.Event()
+        self.acknowledged, self.moments, self.refusals, self._stop_now = {}, [], [], threading.Event()
 
     def run(self):
         number = 0
@@ -157,6 +157,7 @@ class UserMaker(threading.Thread):
             name = f"{self.label}-{number}"
             try:
                 self.acknowledged[name] = self.client.call("one.user.allocate", name, "laboratory", "core", timeout_s=2)
+                self.moments.append(time.time())
             except Refused as problem:
                 self.refusals.append(str(problem))
             except GONE:
