@@ -243,8 +243,12 @@ class Pacemaker:
                   hint="Does pcsd run on the quorum device's host (role cluster, tasks_from quorum_device), and does tcp 5403 there answer the nodes?")
 
     def start(self, nodes):
-        self._run(["pcs", "cluster", "start"] + list(nodes), f"the cluster cannot be started on {', '.join(nodes)}", timeout_s=180,
-                  hint="Look at 'journalctl -u corosync -u pacemaker' there. A line 'REFUSED' means the rejoin gate is closed: run the rejoin playbook.")
+        argv = ["pcs", "cluster", "start"] + list(nodes)
+        code, out, err = system.run(argv, timeout_s=180)
+        if code != 0:                                    # at its end pcs has a line for each node that failed, without the reason
+            failed = [node for node in nodes if f"\n{node}: " in err.partition("unable to start all nodes")[2]]
+            self._fail(argv, code, out, err, f"the cluster cannot be started on {', '.join(failed or nodes)}",
+                       "Look at 'journalctl -u corosync -u pacemaker' there. A line 'REFUSED' means the rejoin gate is closed: run the rejoin playbook.")
 
     def empty_cib(self):
         """Return an empty configuration of this pacemaker's own schema."""

@@ -19,6 +19,7 @@ from .errors import CoreError
 from .plan import SECRET
 
 PATH = "/etc/corosync/corosync.conf"
+HINT = "Nothing was changed. Mend that file, or copy the one of a peer, then run again."
 READ_ONLY = frozenset("""totem.secauth totem.crypto_hash totem.crypto_cipher totem.keyfile totem.key totem.version totem.threads totem.ip_version totem.ip_dscp
 totem.rrp_mode totem.netmtu totem.transport totem.cluster_name quorum.provider system.move_to_root_cgroup
 system.allow_knet_handle_fallback system.sched_rr system.priority system.qb_ipc_type system.state_dir""".split())
@@ -54,7 +55,7 @@ class Document:
                     self.nodes.append({})
             elif _CLOSE.match(line):
                 if not stack:
-                    raise CoreError("cannot read corosync.conf", f"{PATH}:{number + 1}", "'}' closes nothing")
+                    raise CoreError("cannot read corosync.conf", f"{PATH}:{number + 1}", "'}' closes nothing", HINT)
                 self._ends.setdefault(".".join(stack), number)
                 stack.pop()
             elif _OPTION.match(line):
@@ -64,9 +65,10 @@ class Document:
                 elif stack[:2] != ["totem", "interface"]:   # one section for each link, told apart by linknumber: pcs' business
                     self._options.setdefault(".".join(stack + [name]), []).append((number, value))
             else:
-                raise CoreError("cannot read corosync.conf", f"{PATH}:{number + 1}", f"not 'name: value' and not a section: {line.strip()!r}")
+                raise CoreError("cannot read corosync.conf", f"{PATH}:{number + 1}", f"not 'name: value' and not a section: {line.strip()!r}",
+                                HINT)
         if stack:
-            raise CoreError("cannot read corosync.conf", PATH, f"section '{stack[-1]}' is never closed")
+            raise CoreError("cannot read corosync.conf", PATH, f"section '{stack[-1]}' is never closed", HINT)
 
     def options(self):
         """Return {option: value} of everything but nodes and links."""

@@ -212,6 +212,17 @@ def test_corosync_checks_a_new_file_before_it_is_one(programs, tmp_path, answer,
     assert programs[0][0][0][:3] == ["corosync", "-t", "-c"] and list(tmp_path.iterdir()) == []
 
 
+def test_start_that_fails_names_the_nodes_that_failed(monkeypatch):
+    said = ("b1: Starting Cluster...\nb2: Starting Cluster...\nb2: Error connecting to b2 - (HTTP error: 400)\n"
+            "Error: unable to start all nodes\nb2: Error connecting to b2 - (HTTP error: 400)\n")      # pcs 0.11.5
+    monkeypatch.setattr(pacemaker.system, "run", lambda argv, **unused: (1, "", said))
+    with pytest.raises(CoreError, match="the cluster cannot be started on b2: .*HTTP error: 400.*journalctl"):
+        pacemaker.Pacemaker().start(["b1", "b2"])
+    monkeypatch.setattr(pacemaker.system, "run", lambda argv, **unused: (1, "", "Error: something else"))
+    with pytest.raises(CoreError, match="cannot be started on b1, b2"):
+        pacemaker.Pacemaker().start(["b1", "b2"])
+
+
 def test_new_members_file_replaces_the_old_one_as_a_whole(monkeypatch, tmp_path):
     path = tmp_path / "corosync.conf"
     path.write_text("old", encoding="utf-8")
