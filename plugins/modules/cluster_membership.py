@@ -305,7 +305,7 @@ def _await(cluster, nodes, timeout_s, clock):
         try:
             seen = cluster_status.parse(cluster.monitor())
             missing = [name for name in nodes if not any(node["name"] == name and node["online"] and not node["pending"] for node in seen["nodes"])]
-            if not missing and seen["dc"]:
+            if not missing and seen["dc"] and seen["quorate"]:
                 return
         except NotThere:
             missing = nodes

@@ -15,7 +15,7 @@ Steps, each decided from what was read on every reachable node (``states``, see 
     an option differs                edit the file on one node, distribute, reload; refused where corosync takes it only when it starts
     a third vote differs             add, change or remove the quorum device (quorum_device.py)
     the cluster runs nowhere         start it on all nodes (wait_for_all: one alone would only wait)
-    it runs, without quorum          the first start was interrupted: start the others
+    it runs, without quorum          the first start was interrupted: start the others; when all run, they do not see each other: refuse
     it runs, with quorum             a node that is out was fenced or stopped: the rejoin gate's business, not ours, unless pacemaker has never
                                      seen it: then it was added by an interrupted run, and is started
 
@@ -230,6 +230,10 @@ def _who_starts(name, states, silent, new):
             f"{node} is not in the running cluster {name}: it was fenced or stopped, and joins through the rejoin playbook"
             for node in stopped if node not in new]
     _all_reachable(silent, "started", name)
+    if running and not stopped:
+        raise CoreError(f"cluster {name} has no quorum", why=f"{', '.join(running)} run, and do not see each other",
+                        hint="Look at 'corosync-cfgtool -s' and 'journalctl -u corosync' there, and whether udp port 5405 is open between them. "
+                             "If they stay apart, stop it (pcs cluster stop --all) and run again. Nothing was changed.")
     return stopped, []
 
 

@@ -106,6 +106,15 @@ def test_another_cluster_is_refused_and_never_changed(old, new, message):
     assert cluster.writes == []
 
 
+def test_nodes_that_run_and_do_not_see_each_other_are_no_success():
+    cluster = Cluster(online=["alpha1"])
+    apart = params(alpha1=dict(RUNNING, quorate=False), alpha2=dict(RUNNING, quorate=False))
+    for check_mode in (True, False):
+        with pytest.raises(CoreError, match="cluster one-alpha has no quorum: alpha1, alpha2 run, and do not see each other. Look at 'corosync-cfgtool -s'"):
+            ensure(apart, cluster, check_mode)
+    assert cluster.writes == []
+
+
 def test_node_that_does_not_join_is_an_error_with_a_hint():
     cluster = bare()
     cluster.start = lambda nodes: cluster.online.append("alpha1")
