@@ -74,9 +74,10 @@ def kinds(front_ends, third_vote):
 
 
 def deal(seed, crashes, partitions, among):
-    """Return the rounds of a seed, mixed: so many crashes, and the partitions by their weights."""
+    """Return the rounds of a seed, mixed: so many crashes, and the partitions by their weights; each in turn when they are too few for that."""
     rng = random.Random(f"drills {seed}")
-    deck = [fault for fault in among for _ in range(DEALT[fault.name] if len(among) > 2 else 1)]
+    weighted = [fault for fault in among for _ in range(DEALT[fault.name])]
+    deck = weighted if partitions >= len(weighted) else list(among)
     dealt = []
     while len(dealt) < partitions:
         dealt += rng.sample(deck, len(deck))
@@ -185,13 +186,13 @@ def tables(results):
         line(f"**fault → {label}**", at(name), "sum of the above" if name != "lost" else "")
     line("longest time without an acknowledged write", lambda one: one["silence"], "")
     line("power on → member, everything runs", lambda one: one["back"] or None, "boot, gate, `dc-deadtime`")
-    lines += ["", "| fault | rounds | fenced | right survivor | at two places | duels | rounds failed | without writes: median | worst |", "|" + "---|" * 9]
+    lines += ["", "| fault | rounds | fenced | right survivor | at two places | another one off | rounds failed | without writes: median | worst |",
+              "|" + "---|" * 9]
     for name in dict.fromkeys(one["fault"] for one in rounds):
         mine = [one for one in rounds if one["fault"] == name]
-        wrong = [text for one in mine for text in one["failed"]]
         right = sum(one["survivor"] in one["survivors"] for one in mine)
-        counts = (len(mine), sum(len(one["fenced"]) for one in mine), right, sum(" each " in text for text in wrong), sum("and only" in text for text in wrong),
-                  sum(bool(one["failed"]) for one in mine))
+        twice, other, bad = (sum(any(words in text for text in one["failed"]) for one in mine) for words in (" each ", "and only", ""))
+        counts = (len(mine), sum(len(one["fenced"]) for one in mine), right, twice, other, bad)
         lines.append(f"| {name} | {' | '.join(map(str, counts))} | {_cells([one['silence'] for one in mine])} |")
     loads = [one["load"] for one in rounds]
     return lines + ["", f"{len(rounds)} rounds, {sum(one['looks'] for one in rounds)} looks, {sum(bool(one['failed']) for one in rounds)} rounds failed;"
@@ -256,10 +257,10 @@ def journal(zone, begun):
 
 
 def pressed(zone, begun):
-    """Return {(who, by whom)} of the power buttons that were pressed since."""
+    """Return {(who, by whom)} of the zone's power buttons that were pressed since."""
     rows = [json.loads(row) for row in (zone.lab.bmc_state / "log.jsonl").read_text(encoding="utf-8").splitlines()]
-    return {(row["node"], row["by"]) for row in rows if row.get("verb") in ("off", "reset") and row["command"] != "done"
-            and datetime.datetime.fromisoformat(row["time"]).timestamp() >= begun}
+    return {(row["node"], row["by"]) for row in rows if row["node"] in zone.nodes and row.get("verb") in ("off", "reset")
+            and row["command"] != "done" and datetime.datetime.fromisoformat(row["time"]).timestamp() >= begun}
 
 
 def follow(zone, round_, begun, within_s=180):
