@@ -96,6 +96,7 @@ scenarios: $(READY) ## Long checks on the converged lab: secrets at -vvv, drift,
 	@tests/scenarios/secrets.py
 	@tests/scenarios/drift.py
 	@tests/scenarios/cib.py
+	@tests/scenarios/cluster_errors.py
 	@tests/scenarios/interrupt.py
 
 bench: $(READY) ## Measure site.yml against the same procedure as bare commands; prints ratios
