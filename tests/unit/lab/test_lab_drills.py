@@ -63,8 +63,8 @@ def test_exactly_one_fencing_of_the_right_one_is_no_problem(found, pressed, prob
 def test_buttons_of_other_zones_and_of_before_do_not_count(tmp_path):
     rows = [(99, "alpha1", "power off hard"), (101, "alpha1", "power off hard"), (102, "alpha1", "done"), (103, "beta1", "power off hard")]
     (tmp_path / "log.jsonl").write_text("".join(json.dumps({
-        "time": datetime.datetime.fromtimestamp(when, datetime.timezone.utc).isoformat(), "node": node, "by": "alpha2", "command": command, "verb": "off"}) + "\n"
-        for when, node, command in rows))
+        "time": datetime.datetime.fromtimestamp(when, datetime.timezone.utc).isoformat(), "node": node, "by": "alpha2", "command": command,
+        "verb": "off"}) + "\n" for when, node, command in rows))
     zone = types.SimpleNamespace(lab=types.SimpleNamespace(bmc_state=tmp_path), nodes=["alpha1", "alpha2"])
     assert drills.pressed(zone, 100.0) == {("alpha1", "alpha2")}
     assert drills.pressed(zone, 101.5) == set()
