@@ -63,7 +63,7 @@ lab-down: ## Remove the lab and leave nothing behind
 	@$(LAB) down
 
 ##@ Tests
-.PHONY: test unit servers faults faults-lab lint sanity molecule bench scenarios generate
+.PHONY: test unit servers faults faults-lab lint sanity molecule bench scenarios evidence generate
 test: $(READY) ## What CI runs: unit, servers, lint, sanity, molecule; times and totals at the end
 	@.ci/stages unit servers lint sanity molecule
 
@@ -98,6 +98,9 @@ scenarios: $(READY) ## Long checks on the converged lab: secrets at -vvv, drift,
 	@tests/scenarios/cib.py
 	@tests/scenarios/cluster_errors.py
 	@tests/scenarios/interrupt.py
+
+evidence: lab-prerequisites $(READY) ## Stuck VMs and real hypervisors, on a lab of its own kind: one zone, three KVM hosts (ARGS="boot migrate-both")
+	@LAB_ZONES=alpha:2 LAB_HYPERVISORS=3 tests/scenarios/evidence.py $(ARGS)
 
 bench: $(READY) ## Measure site.yml against the same procedure as bare commands; prints ratios
 	@tests/benchmarks/site.py

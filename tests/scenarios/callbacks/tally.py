@@ -36,7 +36,7 @@ class CallbackModule(CallbackBase):
         # a loop's items each end too; the task's own result carries the sum, so only that is written
         self._write(event="result", status=status, host=result._host.get_name(), task=result._task.get_name(), uuid=str(result._task._uuid),
                     changed=bool(result._result.get("changed")), changes=result._result.get("changes") or [],
-                    said=result._result.get("msg") or "", **more)
+                    said=result._result.get("msg") or "", vms=result._result.get("vms") or (result._result.get("error") or {}).get("vms") or [], **more)
 
     def v2_playbook_on_task_start(self, task, is_conditional):
         self._write(event="task", task=task.get_name(), uuid=str(task._uuid))
