@@ -92,11 +92,12 @@ sanity: $(READY) ## ansible-test sanity on a built and installed copy (ARGS="--t
 molecule: lab-prerequisites $(READY) ## Molecule scenarios S="default drivers": converge, idempotence, verify, and then trouble
 	@for scenario in $(S); do molecule test --scenario-name $$scenario $(ARGS); done
 
-scenarios: $(READY) ## Long checks on the converged lab: secrets at -vvv, drift, interruption
+scenarios: $(READY) ## Long checks on the converged lab: secrets at -vvv, drift, acknowledgements, interruption
 	@tests/scenarios/secrets.py
 	@tests/scenarios/drift.py
 	@tests/scenarios/cib.py
 	@tests/scenarios/cluster_errors.py
+	@tests/scenarios/acknowledgements.py
 	@tests/scenarios/interrupt.py
 
 evidence: lab-prerequisites $(READY) ## Stuck VMs and real hypervisors, on a lab of its own kind: one zone, three KVM hosts (ARGS="boot migrate-both")

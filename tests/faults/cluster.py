@@ -32,6 +32,7 @@ class Cluster:
         self.bin = layout.folder / "bin"
         self.bin.mkdir(exist_ok=True)
         for program, text in (("crm_node", f'#!/bin/sh\ncat "{layout.folder}/members-$FAULTS_ZONE"\n'),
+                              ("attrd_updater", "#!/bin/sh\n"), ("crm_mon", "#!/bin/sh\nexit 1\n"),
                               ("logger", f'#!/bin/sh\necho "$@" >> "{layout.folder}/syslog"\n')):
             (self.bin / program).write_text(text)
             (self.bin / program).chmod(0o755)

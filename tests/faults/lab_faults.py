@@ -48,18 +48,19 @@ def partition_until_fenced(cluster, random, look):
 
 
 def federation_address_moves(cluster, random, look):
-    """On purpose, to the active front-end and back; the standby is where it belongs."""
-    for where in (cluster.active[ALPHA], None):
-        begun = time.monotonic()
-        node = cluster.nodes[cluster.active[ALPHA]]
-        move = ["--move", "--node", where] if where else ["--clear"]
-        node.inside("crm_resource", "--resource", "federation_vip", *move)
-        wanted = where or cluster.standby(ALPHA)
-        if cluster.wait_until(lambda there=wanted: cluster.federation_holder() == there, 60, 0.1):
-            cluster.say(f"the federation address is on {wanted} ({'asked for' if where else 'by itself'}) after {time.monotonic() - begun:.1f} s")
-        else:
-            cluster.say(f"the federation address is on {cluster.federation_holder()}, not on {wanted}")
-        cluster.wait(15)      # longer than slave_net_timeout: until then the slave zone holds the silent connection for a live one
+    """Asked to the active front-end, where it must not go while commits wait for the standby; then banned from the standby for a while."""
+    active, standby = cluster.active[ALPHA], cluster.standby(ALPHA)
+    node = cluster.nodes[active]
+    node.inside("crm_resource", "--resource", "federation_vip", "--move", "--node", active)
+    cluster.must(not cluster.wait_until(lambda: cluster.federation_holder() == active, 15, 0.1), f"the federation address does not go to {active}")
+    node.inside("crm_resource", "--resource", "federation_vip", "--clear")
+    node.inside("crm_resource", "--resource", "federation_vip", "--ban", "--node", standby)
+    cluster.must(cluster.wait_until(lambda: cluster.federation_holder() is None, 60, 0.1), f"it is nowhere while {standby} may not hold it")
+    cluster.wait(15)      # longer than slave_net_timeout: until then the slave zone holds the silent connection for a live one
+    begun = time.monotonic()
+    node.inside("crm_resource", "--resource", "federation_vip", "--clear")
+    cluster.must(cluster.wait_until(lambda: cluster.federation_holder() == standby, 60, 0.1), f"it is on {standby} again")
+    cluster.say(f"the federation address is on {standby} again after {time.monotonic() - begun:.1f} s")
 
 
 def standby_returns_behind(cluster, random, look):

@@ -21,6 +21,7 @@ VIP, WRITER, GROUP, FEDERATION_VIP, ALERT = "zone_vip", "database_writer", "open
 DAEMON = "opennebula"
 OPTIONAL_SERVICES = ("opennebula-sunstone", "opennebula-gate", "opennebula-flow", "opennebula-novnc", "opennebula-econe", "opennebula-scheduler")
 WRITER_AGENT = "ocf:constellation:mariadb-writer"
+SEMISYNC = "semisync_waits"                              # node attribute, set by mariadb-writer: 1 while commits there wait for who may take over
 ALERT_PATH = "/usr/local/libexec/constellation/fencing-alert"
 NOT_OPTIONS = ("agent", "delay_s", "action")             # keys of a host's fence variable that are not the agent's; action: see _device
 NO_POWER_WAIT = ("fence_sbd", "fence_xvm", "fence_virt", "fence_virtd", "fence_kdump", "fence_dummy", "fence_watchdog", "fence_heuristics_ping")
@@ -64,7 +65,7 @@ def describe(zone, fences, settings=None):
     }
     _main_group(description, zone, settings)
     _other_services(description, zone, settings, absent)
-    _federation_address(description, zone, absent)
+    _federation_address(description, zone, settings, absent)
     if settings["alert_path"] and settings["writer_agent"]:
         description["alerts"].append({"id": ALERT, "path": settings["alert_path"], "kinds": ["fencing"]})
     else:
@@ -138,14 +139,22 @@ def _other_services(description, zone, settings, absent):
             absent |= {unit, f"{unit}-with-{GROUP}", f"{unit}-after-{GROUP}"}
 
 
-def _federation_address(description, zone, absent):
-    """The slave zones pull from this address; it stays off the active front-end while there is another."""
-    constraint = f"{FEDERATION_VIP}-away-from-{VIP}"
+def _federation_address(description, zone, settings, absent):
+    """The slave zones pull from this address; it stays off the active front-end while there is another.
+
+    The colocation prefers, the rule forbids: a slave zone that follows a server whose commits wait would acknowledge them in the standby's place.
+    """
+    constraint, rule = f"{FEDERATION_VIP}-away-from-{VIP}", f"{FEDERATION_VIP}-off-{SEMISYNC}"
     if not zone.get("federation_vip"):
-        absent |= {FEDERATION_VIP, constraint}
+        absent |= {FEDERATION_VIP, constraint, rule}
         return
     description["resources"].append(_address(FEDERATION_VIP, zone["federation_vip"], DEFAULTS))
     description["colocations"].append({"id": constraint, "resource": FEDERATION_VIP, "with": VIP, "score": "-1000"})
+    if not settings["writer_agent"]:
+        absent.add(rule)
+        return
+    description["locations"].append({"id": rule, "resource": FEDERATION_VIP, "rules": [
+        {"score": "-INFINITY", "expressions": [{"expression": {"attribute": SEMISYNC, "operation": "eq", "value": "1"}}]}]})
 
 
 def _address(name, address, settings):

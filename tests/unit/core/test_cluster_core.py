@@ -86,8 +86,14 @@ def test_service_that_is_not_wanted_any_more_goes_with_its_constraints():
 
 def test_federation_address_stays_away_from_the_active_front_end_and_only_where_declared():
     assert named(described(), "colocations")["federation_vip-away-from-zone_vip"]["score"] == "-1000"
+    assert named(described(), "locations")["federation_vip-off-semisync_waits"] == {
+        "id": "federation_vip-off-semisync_waits", "resource": "federation_vip",
+        "rules": [{"score": "-INFINITY", "expressions": [{"expression": {"attribute": "semisync_waits", "operation": "eq", "value": "1"}}]}]}
     description = described(federation_vip=None)
-    assert "federation_vip" not in named(description, "resources") and "federation_vip" in description["absent"]
+    assert "federation_vip" not in named(description, "resources")
+    assert {"federation_vip", "federation_vip-away-from-zone_vip", "federation_vip-off-semisync_waits"} <= set(description["absent"])
+    for nobody_tells in (description, described(settings={"writer_agent": ""})):
+        assert "federation_vip-off-semisync_waits" in nobody_tells["absent"] and "federation_vip-off-semisync_waits" not in named(nobody_tells, "locations")
 
 
 def test_fence_devices_never_run_on_the_node_they_fence():

@@ -13,6 +13,7 @@ import jinja2
 import pytest
 import yaml
 from ansible_collections.constellation.opennebula.plugins.module_utils.core import topology
+from ansible_collections.constellation.opennebula.plugins.module_utils.core.opennebula_cluster import SEMISYNC
 
 ROLE = pathlib.Path(__file__).resolve().parents[3] / "roles/database"
 
@@ -143,15 +144,26 @@ FENCED = {"CRM_alert_kind": "fencing", "CRM_alert_node": "alpha2", "CRM_alert_rc
 def test_commits_are_released_only_when_fencing_is_confirmed(shell, change, releases, says):
     shell.program("mariadb", "")
     shell.program("logger", "")
+    shell.program("attrd_updater", "")
     code, log = shell.run("fencing-alert", **{**FENCED, **change})
     assert code == 0 and (RELEASE in log) == releases and says in log
+    assert (f"attrd_updater --name {SEMISYNC} --update 0" in log) == releases, "the federation address may come exactly when commits do not wait"
+
+
+def test_cluster_that_does_not_take_the_attribute_does_not_keep_commits_waiting(shell):
+    shell.program("mariadb", "")
+    shell.program("logger", "")
+    shell.program("attrd_updater", "exit 1")
+    code, log = shell.run("fencing-alert", **FENCED)
+    assert code == 0 and log.index(RELEASE) < log.index("attrd_updater") and f"does not take the attribute {SEMISYNC}=0" in log
 
 
 def test_release_that_fails_is_loud(shell):
     shell.program("mariadb", "echo 'ERROR 1045 (28000): Access denied' >&2; exit 1")
     shell.program("logger", "")
+    shell.program("attrd_updater", "")
     code, log = shell.run("fencing-alert", **FENCED)
-    assert code == 1 and "daemon.err" in log and "Access denied" in log
+    assert code == 1 and "daemon.err" in log and "Access denied" in log and "attrd_updater" not in log
 
 
 SYSTEMCTL = 'case "$*" in "is-active --quiet pacemaker.service") exit {pacemaker} ;; esac'
@@ -236,9 +248,10 @@ def test_replication_stays_off_when_the_position_cannot_be_mended(shell):
 def test_commits_of_a_ring_are_released_only_when_nobody_else_acknowledges(shell, tmp_path, pulling, gone, releases):
     shell.program("mariadb", f'case "$*" in *"SHOW SLAVE HOSTS"*) printf \'{pulling}\\n\' ;; esac')
     shell.program("logger", "")
+    shell.program("attrd_updater", "")
     (tmp_path / "ring.conf").write_text("# name server_id address port\nalpha1 1 10.0.0.1 3306\nalpha2 2 10.0.0.2 3306\nalpha3 3 10.0.0.3 3306\n")
     code, log = shell.run("fencing-alert", **{**FENCED, "CRM_alert_node": gone, "CONSTELLATION_RING": str(tmp_path / "ring.conf")})
-    assert code == 0 and (RELEASE in log) == releases and f"{gone} is fenced" in log
+    assert code == 0 and (RELEASE in log) == ("attrd_updater" in log) == releases and f"{gone} is fenced" in log
 
 
 def test_ring_is_written_in_its_order(nodes):

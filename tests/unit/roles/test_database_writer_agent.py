@@ -16,6 +16,8 @@ from xml.etree import ElementTree
 
 import pytest
 
+from ansible_collections.constellation.opennebula.plugins.module_utils.core.opennebula_cluster import SEMISYNC
+
 FILES = pathlib.Path(__file__).resolve().parents[3] / "roles/database/files"
 RUNNING, ERROR, CONFIGURED, STOPPED = 0, 1, 6, 7
 
@@ -68,6 +70,10 @@ done < statements.$$
 '''
 
 
+IN, ASIDE, LEFT, LOST, FAILED = (f'online="{online}" standby="{standby}" unclean="{unclean}"' for online, standby, unclean in (
+    ("true", "false", "false"), ("true", "true", "false"), ("false", "false", "false"), ("false", "false", "true"), ("true", "false", "true")))
+
+
 def slave(name="zone0-slave", host="10.0.0.2", **other):
     return {"Connection_name": name, "Slave_SQL_State": "Slave has read all relay log; waiting for more updates", "Master_Host": host, "Master_Port": 3306,
             "Slave_IO_Running": "Yes", "Slave_SQL_Running": "Yes", "Last_IO_Errno": 0, "Last_SQL_Errno": 0, "Gtid_IO_Pos": "0-2-7", **other}
@@ -78,6 +84,7 @@ class Node:
         self.place = place
         (place / "ocf-shellfuncs").write_text(SHELLFUNCS)
         self._program("mariadb", CLIENT)
+        self._program("attrd_updater", f'#!/bin/sh\necho "$*" >> "{place}/attributes"\n')
         self.members("alpha1 alpha2")
         text = (FILES / "mariadb-writer").read_text(encoding="utf-8")
         self.override = place / "promote-override"
@@ -95,6 +102,22 @@ class Node:
 
     def members(self, names):
         self._program("crm_node", f"#!/bin/sh\necho {names}\n")
+        self.nodes(alpha2=IN if "alpha2" in names else LEFT)
+
+    def nodes(self, **others):
+        """crm_mon of pacemaker 2.1.5: this node is in, the others as told; resources name nodes, too."""
+        lines = [f'<node name="{name}" id="{number}" {state} pending="false"/>' for number, (name, state) in enumerate({"alpha1": IN, **others}.items(), 1)]
+        text = "\n".join(["<pacemaker-result>", *lines, '<resource id="zone_vip"><node name="alpha1" id="1" cached="true"/></resource>', "</pacemaker-result>"])
+        self._program("crm_mon", f"#!/bin/sh\ncat <<'X'\n{text}\nX\n")
+
+    @property
+    def told(self):
+        """Return what the cluster was told about this node's commits since the last look, oldest first."""
+        file = self.place / "attributes"
+        lines = file.read_text().splitlines() if file.exists() else []
+        file.unlink(missing_ok=True)
+        assert all(line.startswith(f"--name {SEMISYNC} --update ") for line in lines), lines
+        return [line.split()[-1] for line in lines]
 
     def run(self, action, interval=10000, **parameters):
         stars = "*" * 27
@@ -180,6 +203,75 @@ class TestMonitor:
         node.state.update(read_only=0, clients=0)
         assert node.run("monitor") == RUNNING and node.state["semisync"] == 0
         assert "rpl_semi_sync_slave_enabled" in node.said
+
+
+class TestClusterIsTold:
+    """Whether commits wait here: the cluster keeps the federation address away as long, and gives it back when they do not."""
+
+    def test_before_the_first_commit_waits(self, node):
+        node._program("attrd_updater", f'#!/bin/sh\necho "TOLD $*" >> "{node.place}/log"\n')
+        assert node.run("start") == RUNNING
+        assert node.log[-3:] == [f"TOLD --name {SEMISYNC} --update 1", "SET GLOBAL rpl_semi_sync_master_enabled = 1", "SET GLOBAL read_only = 0"]
+
+    def test_after_the_last_commit_waited(self, node):
+        node._program("attrd_updater", f'#!/bin/sh\necho "TOLD $*" >> "{node.place}/log"\n')
+        node.state.update(read_only=0, semisync=1)
+        assert node.run("stop") == RUNNING
+        assert node.log[-2:] == ["SET GLOBAL rpl_semi_sync_master_enabled = 0", f"TOLD --name {SEMISYNC} --update 0"]
+
+    @pytest.mark.parametrize("state, told", [
+        ({"semisync": 1}, ["1"]), ({}, ["1"]), ({"peer_up": 0}, ["0"]), ({"slaves": []}, ["0"]), ({"acknowledges": 0}, ["0"]), ({"clients": 0}, ["1", "0"])])
+    def test_monitor_tells_how_it_is(self, node, state, told):
+        node.state.update(read_only=0, **state)
+        assert node.run("monitor") == RUNNING and node.told == told
+
+    def test_takeover_from_a_dead_peer_does_not_wait_for_the_cluster(self, node):
+        node.members("alpha1")
+        assert node.run("start") == RUNNING and node.writable and node.told == []
+
+    def test_probe_tells_nothing(self, node):
+        node.state.update(read_only=0, semisync=1)
+        assert node.run("monitor", interval=0) == RUNNING and node.told == []
+
+    def test_crashed_server_does_not_keep_the_address_away(self, node):
+        node.state.update(error=REFUSED)
+        assert node.run("stop") == RUNNING and node.told == ["0"]
+
+    @pytest.mark.parametrize("others, semisync", [
+        ({"alpha2": LEFT}, 0), ({"alpha2": LOST}, 1), ({"alpha2": FAILED}, 1),
+        ({"alpha2": LEFT, "alpha3": LOST}, 1), ({"alpha2": LEFT, "alpha3": LEFT}, 0), ({"alpha2": LEFT, "alpha3": IN}, 1),
+    ])
+    def test_commits_stop_waiting_only_for_who_has_left_in_order(self, node, others, semisync):
+        node.members("alpha1")
+        node.nodes(**others)
+        node.state.update(read_only=0, semisync=1)
+        assert node.run("monitor") == RUNNING and node.state["semisync"] == semisync and node.told == [str(semisync)]
+
+    @pytest.mark.parametrize("others, told", [({"alpha2": ASIDE}, "0"), ({"alpha2": ASIDE, "alpha3": IN}, "1"), ({"alpha2": ASIDE, "alpha3": LOST}, "1")])
+    def test_address_may_come_while_nobody_can_take_over_and_commits_go_on_waiting(self, node, others, told):
+        node.nodes(**others)
+        node.state.update(read_only=0, semisync=1)
+        assert node.run("monitor") == RUNNING and node.state["semisync"] == 1 and node.told == [told]
+
+    @pytest.mark.parametrize("program", ["#!/bin/sh\nexit 102\n", "#!/bin/sh\necho '<pacemaker-result>'\n"])
+    def test_cluster_that_does_not_answer_changes_nothing(self, node, program):
+        node.members("alpha1")
+        node._program("crm_mon", program)
+        node.state.update(read_only=0, semisync=1)
+        assert node.run("monitor") == RUNNING and node.state["semisync"] == 1 and node.told == []
+
+    def test_membership_counts_although_the_cluster_shows_the_peer_as_gone(self, node):
+        node.nodes(alpha2=LEFT)
+        node.state.update(read_only=0, semisync=1)
+        assert node.run("monitor") == RUNNING and node.state["semisync"] == 1
+
+    @pytest.mark.parametrize("action, state", [("start", {}), ("stop", {"read_only": 0, "semisync": 1}), ("monitor", {"read_only": 0}),
+                                               ("monitor", {"read_only": 0, "semisync": 1})])
+    def test_cluster_that_does_not_take_it_changes_nothing_else(self, node, action, state):
+        node._program("attrd_updater", "#!/bin/sh\nexit 1\n")
+        node.state.update(state)
+        assert node.run(action) == RUNNING
+        assert node.state["semisync"] == (action != "stop") and node.writable == (action != "stop") and f"does not take the attribute {SEMISYNC}=" in node.said
 
 
 class TestChannelOfAnAbsentPeer:
