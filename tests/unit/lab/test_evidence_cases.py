@@ -55,3 +55,10 @@ def test_every_family_in_which_something_can_be_lost_has_its_cases():
     assert len({case.name for case in cases.CASES}) == len(cases.CASES)
     # 5.0.2, which the stand-in stands in for, cannot resize disks or make backups; CLONING waits for images, which it does not have
     assert {vm_states.family(case.state) for case in cases.CASES} == set(vm_states.FAMILIES) - {"REST", "CLONING", "RESIZE", "BACKUP"}
+
+
+def test_inventory_asks_the_hypervisors():
+    """group_vars/all wins over variables of groups in hosts.yml (seen: nobody was asked), and of its files the last one."""
+    files = sorted((pathlib.Path(__file__).resolve().parents[3] / "inventories/lab-hypervisors/group_vars/all").iterdir())
+    assert [file.name for file in files] == ["10-lab.yml", "20-hypervisors.yml"]
+    assert "recovery_ask_hypervisors: false" in files[0].read_text(encoding="utf-8") and "recovery_ask_hypervisors: true" in files[1].read_text(encoding="utf-8")
