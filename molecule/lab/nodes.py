@@ -112,9 +112,11 @@ class Lab:
                 run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", f"{name} of lab {self.plan.name}", "-f", key)
             keys[name] = (key.read_text(encoding="ascii"), key.with_suffix(".pub").read_text(encoding="ascii"))
         hosts = addresses.hosts_file(self.plan)
-        for path, text, mode in (("root/.ssh/authorized_keys", self.key.with_suffix(".pub").read_text(encoding="ascii"), 0o600), ("etc/hosts", hosts, 0o644),
+        for path, text, mode in (("root/.ssh/authorized_keys", self.key.with_suffix(".pub").read_text(encoding="ascii"), 0o600),
+                                 ("etc/hosts", hosts, 0o644),
                                  ("var/lib/one/.ssh/authorized_keys", keys["oneadmin"][1], 0o644),
-                                 ("etc/ssh/ssh_host_ed25519_key", keys["hypervisor"][0], 0o600), ("etc/ssh/ssh_host_ed25519_key.pub", keys["hypervisor"][1], 0o644)):
+                                 ("etc/ssh/ssh_host_ed25519_key", keys["hypervisor"][0], 0o600),
+                                 ("etc/ssh/ssh_host_ed25519_key.pub", keys["hypervisor"][1], 0o644)):
             put(self.state / "overlay-hypervisor" / path, text, mode)
         known = "".join(f"{node.name},{node.address} {keys['hypervisor'][1]}" for node in self.plan.hypervisors.values())
         for path, text, mode in (("etc/hosts", hosts, 0o644), ("var/lib/one/.ssh/id_ed25519", keys["oneadmin"][0], 0o600),
@@ -122,12 +124,16 @@ class Lab:
             put(self.state / "overlay-oneadmin" / path, text, mode)
 
     def introduce_hypervisors(self):
-        """Give the front-ends oneadmin's key and the hypervisors' names, those that ran before the hypervisors included. Their package gives oneadmin the key."""
+        """Give the front-ends oneadmin's key and the hypervisors' names, those that ran before the hypervisors included.
+
+        A key put there before the package made oneadmin becomes his with the package.
+        """
         if not self.plan.hypervisors:
             return
         for node in self.plan.nodes.values():
             podman("cp", f"{self.state / 'overlay-oneadmin'}/.", f"{node.container}:/")
-            self.inside(node.name, "sh", "-c", "chmod 700 /var/lib/one/.ssh; ! id -u oneadmin > /dev/null 2>&1 || { chown oneadmin:oneadmin /var/lib/one; chown -R oneadmin:oneadmin /var/lib/one/.ssh; }")
+            self.inside(node.name, "sh", "-c", "chmod 700 /var/lib/one/.ssh; ! id -u oneadmin > /dev/null 2>&1 || "
+                                               "{ chown oneadmin:oneadmin /var/lib/one; chown -R oneadmin:oneadmin /var/lib/one/.ssh; }")
 
     @staticmethod
     def repo_line():

@@ -19,7 +19,7 @@ import pytest
 pymysql = pytest.importorskip("pymysql")
 
 from ansible_collections.constellation.opennebula.plugins.module_utils.adapters import mariadb  # noqa: E402
-from ansible_collections.constellation.opennebula.plugins.module_utils.core import federated, replication  # noqa: E402
+from ansible_collections.constellation.opennebula.plugins.module_utils.core import federated, replication, replication_health  # noqa: E402
 from ansible_collections.constellation.opennebula.plugins.module_utils.core.errors import CoreError  # noqa: E402
 from ansible_collections.constellation.opennebula.plugins.modules import (  # noqa: E402
     database_access, federated_tables, federated_tables_info, replication_info, replication_source)
@@ -186,7 +186,7 @@ def test_two_zones_converge_and_stay_silent(zones):
     assert zones["beta2"].value("SELECT COUNT(*) FROM information_schema.TABLES WHERE TABLE_SCHEMA='opennebula' AND TABLE_NAME='vm_pool'") == 0
     for name in ("beta1", "beta2"):
         info = replication_info.read({"names": None, "wait_gtid_pos": None, "wait_timeout_s": 1}, zones[name].server())
-        bad = [verdict for verdict in replication.health(info["rows"], info["variables"], replication.wanted_sources(info["sources"]))
+        bad = [verdict for verdict in replication_health.health(info["rows"], info["variables"], replication.wanted_sources(info["sources"]))
                if verdict.level == "red"]
         assert bad == []
 

@@ -21,7 +21,7 @@ pymysql = pytest.importorskip("pymysql")
 
 from ansible_collections.constellation.opennebula.plugins.filter import tls_accounts  # noqa: E402
 from ansible_collections.constellation.opennebula.plugins.module_utils.adapters import mariadb, openssl, tree  # noqa: E402
-from ansible_collections.constellation.opennebula.plugins.module_utils.core import replication  # noqa: E402
+from ansible_collections.constellation.opennebula.plugins.module_utils.core import replication, replication_health  # noqa: E402
 from ansible_collections.constellation.opennebula.plugins.module_utils.core.errors import CoreError  # noqa: E402
 from ansible_collections.constellation.opennebula.plugins.modules import (  # noqa: E402
     database_access, database_service, replication_info, tls_authority, tls_certificate)
@@ -192,7 +192,7 @@ def broken(pair, spoil):
     with pytest.raises(CoreError) as failed:
         pair.follow(wait_timeout_s=5)
     report = replication_info.read({"names": None, "wait_gtid_pos": None, "wait_timeout_s": 1}, pair.nodes["alpha2"].server())
-    red = [verdict for verdict in replication.health(report["rows"], report["variables"], replication.wanted_sources(report["sources"]))
+    red = [verdict for verdict in replication_health.health(report["rows"], report["variables"], replication.wanted_sources(report["sources"]))
            if verdict.level == "red" and verdict.subject.startswith("source")]
     assert [verdict.errno for verdict in red] == [2026] and red[0].hint
     return str(failed.value)

@@ -74,8 +74,8 @@ _TRANSFER = (
 _WORK = Row({"transfer": "running"}, WAIT, "something still works on it or on its files: what the daemon began goes on without it")
 _WHEN = Row({"began": UNKNOWN}, REFUSE, "nothing tells whether it began before the running daemon started: neither its history nor a log on this front-end")
 _SILENT = Row({"hypervisors": "silent"}, REFUSE, "a host that may have its domain, its disks or a transfer of them cannot be asked")
-_OFF = Row({"hypervisors": "off"}, REFUSE, "its host is said to be off, and what was lost can only be done there: power it on, or have the VM made anew elsewhere "
-                                           "(onevm recover --recreate, which gives up what its disks there hold)")
+_OFF = Row({"hypervisors": "off"}, REFUSE, "its host is said to be off, and what was lost can only be done there: power it on, or have the VM made anew "
+                                           "elsewhere (onevm recover --recreate, which gives up what its disks there hold)")
 _MONITOR = Row({"monitored": (UNKNOWN, "no")}, WAIT, "its host was not monitored since the daemon started; a report may resolve it")
 _REPORT = Row({"domain": UNKNOWN, "monitored": (UNKNOWN, "no")}, WAIT,
               "its host was not monitored since the daemon started; a report may tell whether its domain runs")

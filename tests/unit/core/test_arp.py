@@ -5,7 +5,7 @@ from ansible_collections.constellation.opennebula.plugins.module_utils.core impo
 
 ASKED = "192.0.2.100"
 # As a Linux host with 192.0.2.100 answers 192.0.2.11; Ethernet pads it to 60 bytes.
-ANSWER = bytes.fromhex("02000000000b" "02000000000c" "0806" "0001" "0800" "0604" "0002" "02000000000c" "c0000264" "02000000000b" "c000020b") + bytes(18)
+ANSWER = bytes.fromhex("02000000000b 02000000000c 0806 0001 0800 0604 0002 02000000000c c0000264 02000000000b c000020b") + bytes(18)
 
 
 def test_question_is_a_broadcast_that_names_who_asks_and_what_is_wanted():

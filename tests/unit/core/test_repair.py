@@ -256,7 +256,8 @@ def test_error_on_the_pair_s_channel_names_the_source_that_has_the_truth():
     given = facts(row(), pair, row_here=ROW, row_there=OTHER, culprit="5", comparison=OPEN_EXTRA)
     assert {one.source for one in repair_findings.findings({"zone100-master": given})} == {"zone0"}
     both = facts(STOPPED, pair, row_here=ROW, row_there=OTHER, culprit="5", comparison=OPEN_EXTRA)
-    assert [(one.source, one.verb) for one in repair_findings.findings({"zone0": both, "zone100-master": both})] == [("zone0", "remove_row")], "one fault, told once"
+    found = repair_findings.findings({"zone0": both, "zone100-master": both})
+    assert [(one.source, one.verb) for one in found] == [("zone0", "remove_row")], "one fault, told once"
     assert repair.source_for([row(), pair], "vm_pool", "zone100-master") == "zone100-master" == repair.source_for([row(), pair], "", "zone100-master")
 
 

@@ -61,4 +61,5 @@ def test_inventory_asks_the_hypervisors():
     """group_vars/all wins over variables of groups in hosts.yml (seen: nobody was asked), and of its files the last one."""
     files = sorted((pathlib.Path(__file__).resolve().parents[3] / "inventories/lab-hypervisors/group_vars/all").iterdir())
     assert [file.name for file in files] == ["10-lab.yml", "20-hypervisors.yml"]
-    assert "recovery_ask_hypervisors: false" in files[0].read_text(encoding="utf-8") and "recovery_ask_hypervisors: true" in files[1].read_text(encoding="utf-8")
+    said = [file.read_text(encoding="utf-8") for file in files]
+    assert "recovery_ask_hypervisors: false" in said[0] and "recovery_ask_hypervisors: true" in said[1]

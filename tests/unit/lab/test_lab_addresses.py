@@ -61,8 +61,8 @@ def test_plan_shape_gives_each_zone_its_number_of_front_ends():
 
 def test_plan_hypervisors_have_power_and_names_but_are_no_front_ends():
     plan = addresses.plan("a", "10.90", "10.91", "alpha:1", "2")
-    assert {name: (node.address, node.bmc) for name, node in plan.hypervisors.items()} == {"kvm1": ("10.90.8.11", "10.91.8.111"),
-                                                                                        "kvm2": ("10.90.8.12", "10.91.8.112")}
+    places = {name: (node.address, node.bmc) for name, node in plan.hypervisors.items()}
+    assert places == {"kvm1": ("10.90.8.11", "10.91.8.111"), "kvm2": ("10.90.8.12", "10.91.8.112")}
     assert list(plan.nodes) == ["alpha1"] and list(plan.machines) == ["alpha1", "kvm1", "kvm2"] and list(plan.vips) == ["alpha"]
     assert addresses.hosts_file(plan).splitlines()[-3:] == ["10.90.1.11 alpha1", "10.90.8.11 kvm1", "10.90.8.12 kvm2"]
 

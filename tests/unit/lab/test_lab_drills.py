@@ -142,7 +142,8 @@ class Table:
         words = stdin.splitlines()[-2] if stdin else " ".join(argv)
         text = ""
         if "element" in words:
-            name, elements = words.split("{")[0].split()[-1], {one.strip() for one in words.split("{")[1].split("}")[0].split(",")}
+            before, elements = words.split("{", maxsplit=1)
+            name, elements = before.split()[-1], {one.strip() for one in elements.split("}", maxsplit=1)[0].split(",")}
             if argv[1] == "delete":
                 assert elements <= self.sets[name], "nft refuses to delete what is not there"
                 self.sets[name] -= elements
