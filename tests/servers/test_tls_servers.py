@@ -72,7 +72,7 @@ class Pair:
     def accounts(self):
         user = {"password": base.SECRET, "hosts": ["127.0.0.1"], "exclusive": False, "state": "present", "require_tls": True}
         return [dict(user, name="repl", privileges={"*.*": ["REPLICATION SLAVE"]}), dict(user, name="opennebula_gate", privileges={"*.*": ["SLAVE MONITOR"]}),
-                dict(user, name="seed", privileges={"opennebula.*": ["SELECT"], "*.*": ["RELOAD", "BINLOG MONITOR"]})]
+                dict(user, name="seed", privileges={"opennebula.*": ["SELECT"], "*.*": ["BINLOG MONITOR"]})]
 
     def access(self, demand=False):
         seen = {"alpha1": replication_info.read({"names": None, "wait_gtid_pos": None, "wait_timeout_s": 1}, self.nodes["alpha2"].server())}

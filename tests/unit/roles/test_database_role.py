@@ -10,6 +10,7 @@ import re
 import subprocess
 
 import jinja2
+import jinja2.nativetypes
 import pytest
 import yaml
 from ansible_collections.constellation.opennebula.plugins.module_utils.core import topology
@@ -263,3 +264,15 @@ def test_gate_knows_that_its_zone_is_a_ring(nodes):
     zone = dict(nodes["zones"]["alpha"], nodes=["alpha1", "alpha2", "alpha3"])
     found = dict(settings(render("rejoin-gate.conf.j2", dict(nodes, zones=dict(nodes["zones"], alpha=zone)), "alpha1")))
     assert found["ring"] == "yes" and found["peers"] == "alpha2=10.0.1.12:3306"
+
+
+def test_accounts_that_come_over_the_network_can_read_and_follow_and_nothing_else():
+    """RELOAD would let whoever reads the master zone's tables for seeding RESET MASTER there (10.11.19)."""
+    users = yaml.safe_load((ROLE / "vars/main.yml").read_text(encoding="utf-8"))
+    accounts = {account["name"]: account["privileges"] for account in users["__database_zone_accounts"] + users["__database_seed_accounts"]}
+    rendered = {name: value if isinstance(value, dict) else jinja2.nativetypes.NativeEnvironment().from_string(value).render(database_name="opennebula")
+                for name, value in accounts.items()}
+    assert rendered == {
+        "{{ database_user }}": {"opennebula.*": ["ALL"]}, "{{ __database_users.replication }}": {"*.*": ["REPLICATION SLAVE"]},
+        "{{ __database_users.gate }}": {"*.*": ["SLAVE MONITOR"]}, "{{ __database_users.alerts }}": {"*.*": ["REPLICATION MASTER ADMIN"]},
+        "{{ __database_users.seed }}": {"*.*": ["BINLOG MONITOR", "SLAVE MONITOR"], "opennebula.*": ["SELECT"]}}
