@@ -475,7 +475,7 @@ def _examine(text, todo, cluster, verify_fencing, check_mode):
             standard = values["agent"].rsplit(":", 1)[0] if ":" in values["agent"] else "stonith"
             unknown.append(agents.missing(f"{label} {name}", values["agent"], cluster.installed_agents(standard)))
             continue
-        problems += agents.problems(f"{label} {name}", values["options"], known, fencing=label == "fence device")
+        problems += agents.problems(f"{label} {name}", values["options"], known, label == "fence device", agents.actions(said))
         devices += [(name, values, agents.question(said))] if label == "fence device" else []
     known = {name: option for one in cluster.property_metadata() for name, option in (agents.parse(one) or {}).items()} if properties else {}
     problems += [problem for dummy, name, value in properties for problem in agents.property_problems(name, value, known)]

@@ -16,6 +16,8 @@ _FENCER = {"pcmk_host_argument", "pcmk_host_map", "pcmk_host_list", "pcmk_host_c
            "stonith-timeout", "priority"}
 _FENCER |= {f"pcmk_{action}_{what}" for action in ("reboot", "off", "on", "list", "status", "monitor", "metadata") for what in ("action", "timeout", "retries")}
 _GIVEN_BY_FENCER = {"action", "plug", "port", "nodename", "nodeid"}
+_HOST_CHECKS = ("dynamic-list", "static-list", "status", "none")
+_OWN_BUSINESS = {"metadata", "manpage", "validate-all", "start", "stop"}      # actions that no fencing is made of
 
 
 # Names that fence agents have given up: the "deprecated" ones of all 82 agents of fence-agents 4.12. Whether one of them has, its metadata says.
@@ -46,8 +48,17 @@ def parse(text):
 
 def question(text):
     """Return the action that asks a fence device how it is: "status", or "monitor" of the few agents that have no other (fence_kdump)."""
-    actions = set(re.findall(r'<action name="(\w+)"', text))
-    return "monitor" if "monitor" in actions and "status" not in actions else "status"
+    known = actions(text)
+    return "monitor" if "monitor" in known and "status" not in known else "status"
+
+
+def actions(text):
+    """Return the names of an agent's actions.
+
+    >>> sorted(actions('<actions><action name="off"/><action name="list-status"/></actions>'))
+    ['list-status', 'off']
+    """
+    return set(re.findall(r'<action name="([\w-]+)"', text))
 
 
 def _option(parameter):
@@ -60,13 +71,16 @@ def _option(parameter):
                   parameter.get("deprecated") == "1")
 
 
-def problems(where, options, known, fencing=False):
-    """Return what is wrong with an object's options: unknown (with the nearest name), missing, or of a wrong type."""
+def problems(where, options, known, fencing=False, able=()):
+    """Return what is wrong with an object's options: unknown (with the nearest name), missing, or of a wrong type.
+
+    able: the actions of a fence agent.
+    """
     found = []
     for name, value in options.items():
         if fencing and name in _FENCER:
-            continue
-        if name not in known:
+            found += _fencer_problem(where, name, value, able)
+        elif name not in known:
             near = difflib.get_close_matches(name, sorted(set(known) | (_FENCER if fencing else set())), n=1, cutoff=0.5)
             found.append(f"{where}: the agent has no option '{name}'" + (f"; did you mean '{near[0]}'?" if near else f"; it has: {', '.join(sorted(known))}"))
         else:
@@ -110,6 +124,23 @@ def in_new_words(options, known):
     heirs = {option.obsoletes: option.name for option in known.values() if option.obsoletes}
     renamed = {name: heirs[name] for name in options if name in heirs and heirs[name] not in options and (name not in known or known[name].deprecated)}
     return {renamed.get(name, name): value for name, value in options.items()}, renamed
+
+
+def _fencer_problem(where, name, value, able):
+    """Return what is wrong with an option of the fencer's own: it asks for what the agent cannot do, or takes a slip for its default, without a word."""
+    where = f"{where}: option '{name}' is '{value}'"
+    if value == KEEP:
+        return []
+    if name.endswith("_action") and able and value not in able:
+        return [f"{where}, which the agent cannot do; use one of: {', '.join(sorted(set(able) - _OWN_BUSINESS))}"]
+    if name == "pcmk_host_check" and value not in _HOST_CHECKS:
+        return [f"{where}; use one of: {', '.join(_HOST_CHECKS)}"]
+    if name.endswith(("_retries", "_limit")) and not re.match(r"^-?\d+$", value):
+        return [f"{where}, which is not a whole number"]
+    times = [one.split(":")[-1] for one in re.split(r"[;,\s]+", value) if one] if name == "pcmk_delay_base" else [value]
+    if name.endswith(("timeout", "_delay_base", "_delay_max")) and None in map(number, times):
+        return [f"{where}, which is not a duration"]
+    return []
 
 
 def _value_problem(where, option, value):

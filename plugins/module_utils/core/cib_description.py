@@ -32,6 +32,7 @@ from .errors import Problems
 KEYS = tuple(pairs.key for pairs in PAIRS) + tuple(kind.key for kind in KINDS)
 _OPERATION_FIELDS = ("name", "interval", "timeout", "on_fail", "role", "start_delay", "interval_origin", "enabled", "record_pending", "options", "meta")
 _ALERT_KINDS = ("attributes", "fencing", "nodes", "resources")          # alerts-2.10.rng
+_ACTION = re.compile(r"^pcmk_\w+_action$")                              # on and off, which YAML reads as true and false
 _ID = re.compile(r"^[A-Za-z_][A-Za-z0-9_.-]*$")
 _CHOICES = {                            # constraints-3.9.rng, resources-3.9.rng
     "role": cib_trees.ROLES, "with_role": cib_trees.ROLES, "first_action": cib_trees.ACTIONS, "then_action": cib_trees.ACTIONS, "kind": cib_trees.ORDERS,
@@ -145,6 +146,7 @@ def _primitive(kind, entry, secrets, where, problems):
 
 
 def _options(owner, options, secrets, where, problems):
+    options = {name: ("off", "on")[value] if isinstance(value, bool) and _ACTION.match(name) else value for name, value in (options or {}).items()}
     options = _texts(options)
     for name in sorted(options):
         if cib_values.is_secret(name) and options[name] != KEEP:

@@ -102,7 +102,7 @@ def _device(node, level, fence, settings):
         options["ssh"] = 1                               # without it these agents speak telnet (fence-agents 4.12)
     if fence.get("delay_s"):
         options["pcmk_delay_base"] = f"{fence['delay_s']}s"
-    if fence.get("action"):                              # for the agent itself it would turn every request, monitors included, into this one
+    if fence.get("action") not in (None, ""):            # for the agent itself it would turn every request, monitors included, into this one
         options["pcmk_reboot_action"] = fence["action"]
     options.update({name: value for name, value in fence.items() if name not in NOT_OPTIONS and not is_secret(name)})
     return {"id": fencing.device_id(node, level), "agent": fence["agent"], "options": options, "meta": {"failure-timeout": "60s"},

@@ -151,6 +151,10 @@ def test_action_of_the_guide_is_what_a_reboot_does():
     options = named(described(fences=fences), "fence_devices")
     assert [options[f"fence_alpha{number}"]["options"]["pcmk_reboot_action"] for number in (1, 2)] == ["reboot", "reboot"]
     assert "action" not in options["fence_alpha1"]["options"]
+    fences = {"alpha1": dict(FENCE, ip="1", action=False), "alpha2": dict(FENCE, ip="2", action=None)}          # YAML's off without quotes, and nothing
+    found = opennebula_cluster.describe(zone(), fences, {"fence_options": {"pcmk_reboot_action": "reboot"}})
+    objects = cib.declared(found["description"], found["secrets"])
+    assert [objects[("fence device", f"fence_alpha{number}")]["options"]["pcmk_reboot_action"] for number in (1, 2)] == ["off", "reboot"]
 
 
 def test_secrets_are_apart():

@@ -49,6 +49,15 @@ def test_secret_reaches_the_cluster_and_no_result():
     assert cluster_config.SPEC["secrets"]["no_log"] is True
 
 
+def test_off_without_quotes_in_yaml_is_off_and_not_false():
+    cluster = Cluster()
+    options = {"ip": "192.0.2.7", "username": "fence", "pcmk_host_list": "alpha2", "pcmk_reboot_action": False, "pcmk_on_action": True, "ssh": True,
+               "pcmk_delay_base": "alpha1:5s;alpha2:0", "pcmk_off_timeout": "2min", "pcmk_host_check": "static-list", "pcmk_action_limit": "-1"}
+    assert ensure(wanted(fence_devices=[{"id": "fence_new", "agent": "fence_ilo_ssh", "options": options}]), cluster).changed
+    found = cib.objects(cib.parse(cluster.text))[("fence device", "fence_new")]["options"]
+    assert [found[name] for name in ("pcmk_reboot_action", "pcmk_on_action", "ssh")] == ["off", "on", "true"]
+
+
 def test_old_names_of_fence_options_become_the_agents_present_ones():
     cluster = Cluster()
     old = {"id": "fence_new", "agent": "fence_ilo_ssh", "options": {"ipaddr": "192.0.2.7", "login": "fence", "secure": "1", "pcmk_host_list": "alpha2"}}
@@ -95,6 +104,11 @@ def test_cluster_that_ignores_the_patch_is_named():
     ({"ip": "1", "username": "u", "power_wait": "soon"}, "'power_wait' is 'soon', which is not a duration"),
     ({"ip": "1", "username": "u", "ipport": "ssh"}, "'ipport' is 'ssh', which is not a whole number"),
     ({"ip": "1", "username": "u", "ssh": "maybe"}, "'ssh' is 'maybe', which is neither yes nor no"),
+    ({"ip": "1", "username": "u", "pcmk_reboot_action": "of"}, "'pcmk_reboot_action' is 'of', which the agent cannot do; use one of: monitor, off, on, reboot, status"),
+    ({"ip": "1", "username": "u", "pcmk_host_check": "static"}, "'pcmk_host_check' is 'static'; use one of: dynamic-list, static-list, status, none"),
+    ({"ip": "1", "username": "u", "pcmk_delay_base": "alpha1:5s;alpha2:soon"}, "'pcmk_delay_base' is 'alpha1:5s;alpha2:soon', which is not a duration"),
+    ({"ip": "1", "username": "u", "pcmk_off_timeout": "2 minutes"}, "'pcmk_off_timeout' is '2 minutes', which is not a duration"),
+    ({"ip": "1", "username": "u", "pcmk_off_retries": "twice"}, "'pcmk_off_retries' is 'twice', which is not a whole number"),
 ])
 def test_options_that_the_agent_does_not_know_are_refused_before_anything_changes(options, message):
     cluster = Cluster()
