@@ -14,7 +14,7 @@ import re
 SECRET = "(secret)"
 KEEP = SECRET                           # given back as a value it means: leave what is there
 
-_SECRET_NAME = re.compile(r"(passw|secret|token|passphrase|private_key|_pass$|^pass$|^community$)", re.IGNORECASE)
+_SECRET_NAME = re.compile(r"(passw|secret|token|passphrase|private_key|api_?key|_pass$|^pass$|^community$|^hexadecimal_kg$)", re.IGNORECASE)
 _NOT_SECRET_NAME = re.compile(r"(_script|_file|_path|_timeout|identity)$", re.IGNORECASE)
 _NUMBER = re.compile(r"^([+-]?\d+)\s*(us|usec|ms|msec|s|sec|m|min|h|hr)?$", re.IGNORECASE)
 _SECONDS = {"us": 1e-6, "usec": 1e-6, "ms": 1e-3, "msec": 1e-3, "s": 1, "sec": 1, "m": 60, "min": 60, "h": 3600, "hr": 3600, None: 1}
@@ -113,7 +113,7 @@ def interval(value):
 def is_secret(name):
     """Tell whether an option of this name holds a secret, whoever declared it.
 
-    >>> [is_secret(name) for name in ("password", "passwd", "snmp_priv_passwd", "password_script", "passwd_script", "ip")]
+    >>> [is_secret(name) for name in ("password", "snmp_priv_passwd", "apikey", "password_script", "token_file", "ip")]
     [True, True, True, False, False, False]
     """
     return bool(_SECRET_NAME.search(name)) and not _NOT_SECRET_NAME.search(name)

@@ -163,6 +163,18 @@ def test_secrets_are_apart():
     assert CANARY not in repr(found["description"])
 
 
+@pytest.mark.parametrize("option", ["password", "passwd", "snmp_priv_passwd", "community", "secret_key", "token", "api_token", "apikey", "hexadecimal_kg"])
+def test_secret_of_any_fence_agent_is_apart(option):
+    """All options of the agents of fence-agents 4.17 (tests/data/metadata) by which somebody else could log in."""
+    found = opennebula_cluster.describe(zone(), {"alpha1": {"agent": "fence_x", "ip": "1", option: CANARY}})
+    assert found["secrets"] == {"fence_alpha1": {option: CANARY}} and CANARY not in repr(found["description"])
+
+
+@pytest.mark.parametrize("option", ["password_script", "passwd_script", "token_file", "key_file", "auth", "snmp_auth_prot", "identity_file", "power_wait"])
+def test_option_that_is_no_secret_is_shown(option):
+    assert opennebula_cluster.describe(zone(), {"alpha1": {"agent": "fence_x", "ip": "1", option: "shown"}})["secrets"] == {}
+
+
 # --- agents ------------------------------------------------------------------------------------------------------------------------------
 
 def test_metadata_is_read_and_its_obsolete_names_are_accepted():
