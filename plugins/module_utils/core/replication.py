@@ -157,8 +157,12 @@ def _problems_of(source):
         yield f"{label}: user is missing"
     if not 0 < source.port < 65536:
         yield f"{label}: port {source.port} is not 1 to 65535"
-    if source.connect_retry_s < 1:
-        yield f"{label}: connect_retry_s {source.connect_retry_s} is below 1"
+    if not 0 < source.connect_retry_s < 2 ** 32:
+        yield f"{label}: connect_retry_s {source.connect_retry_s} is not 1 to {2 ** 32 - 1}"
+    if source.heartbeat_s and not 0.001 <= source.heartbeat_s <= 4294967:
+        yield f"{label}: heartbeat_s {source.heartbeat_s} is neither 0 (none) nor 0.001 to 4294967"
+    if not 0 <= source.delay_s < 2 ** 31:
+        yield f"{label}: delay_s {source.delay_s} is not 0 to {2 ** 31 - 1}"
     if source.use_gtid not in GTID_MODES:
         yield f"{label}: use_gtid is one of {', '.join(GTID_MODES)}"
     if source.use_gtid == "no" and not (source.log_file and source.log_pos):
@@ -315,12 +319,13 @@ def _change(source, names, password):
     """Return the CHANGE MASTER step for these options (None: all of them, for a new source).
 
     The password goes with every change: it is wanted anyway, and a new user would keep the old user's password.
+    So does the heartbeat: each CHANGE MASTER that does not name it sets it to half of slave_net_timeout (10.11.19).
     Host and port are only named when they differ: with file positions, naming them starts from the first file again.
     """
     creating = names is None
     parts, args = [], [source.name]
     for option in OPTIONS:
-        if creating or option.name in names:
+        if creating or option.name in names or option.name == "heartbeat_s":
             value = source.options()[option.name]
             if option.bare:
                 if value not in GTID_MODES:

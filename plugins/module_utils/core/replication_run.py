@@ -15,6 +15,7 @@ def run_steps(server, todo, sources, passwords, require=None, accept=()):
     """
     _check_rules(server, [sources[step.source] for change in todo for step in change.step if step.verb == "start"], sources, require, accept)
     _refuse_tls_that_would_fail(server, todo, sources, passwords)
+    _check_filters(server, todo, sources)
     created, halted = set(), set()
     for step in (step for change in todo for step in change.step):
         if step.verb == "check_filter":
@@ -25,7 +26,12 @@ def run_steps(server, todo, sources, passwords, require=None, accept=()):
                     server.do("RESET SLAVE %s ALL", (step.source,))
                 raise
         else:
-            server.do(step.sql, step.args, (passwords.get(step.source),) if step.secret else ())
+            try:
+                server.do(step.sql, step.args, (passwords.get(step.source),) if step.secret else ())
+            except CoreError:
+                if step.verb == "change" and step.source in halted and sources[step.source].state == "started":
+                    server.do("START SLAVE %s", (step.source,))      # nothing was changed: it goes on as it is
+                raise
             created |= {step.source} if step.verb == "create" else set()
             halted = halted | {step.source} if step.verb in ("stop", "reset") else halted - {step.source}
     if halted and server.variables(("rpl_semi_sync_slave_enabled",)).get("rpl_semi_sync_slave_enabled") == "ON":
@@ -42,6 +48,15 @@ def _check_rules(server, starting, sources, require, accept):
     variables = server.variables((*replication_rules.RULES, *replication_rules.VARIABLES, *(require or {})))
     for source in starting:
         replication_rules.refuse(source, rows, variables, list(sources.values()), require, accept, server.where)
+
+
+def _check_filters(server, todo, sources):
+    """Before a running connection is stopped. The filter of one that is still to be made shows only then."""
+    names = [step.source for change in todo for step in change.step if step.verb == "check_filter"]
+    rows = server.slaves() if names else []
+    for name in dict.fromkeys(names):
+        if name in replication.by_name(rows):
+            replication.check_filter(rows, sources[name], server.where)
 
 
 def _refuse_tls_that_would_fail(server, todo, sources, passwords):

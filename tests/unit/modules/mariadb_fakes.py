@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A MariaDB server that behaves as measured on 10.11: errors 1198, 1617, filters by exact prefix, one semi-sync state for all connections."""
+"""A MariaDB server that behaves as measured on 10.11: errors 1198, 1617, filters by exact prefix, a forgotten heartbeat, one semi-sync state for all."""
 import json
 import pathlib
 import re
@@ -20,6 +20,7 @@ class FakeServer:
     def __init__(self, network=None, cnf=None, absent=False, deaf=False, semi_sync=False):
         self.network, self.cnf, self.absent, self.deaf, self.semi_sync = network or {}, cnf or {}, absent, deaf, semi_sync
         self.settings = {}
+        self.refuses = ""      # why it refuses CHANGE MASTER
         self.tls = {}      # {(host, port): why TLS would fail there}
         self.connections, self.passwords, self.writes, self.secrets, self.now = {}, {}, [], [], 0.0
 
@@ -66,11 +67,14 @@ class FakeServer:
         row = self.connections.get(name)
         if row and (row["Slave_IO_Running"], row["Slave_SQL_Running"]) != ("No", "No"):
             raise CoreError("MariaDB refused CHANGE MASTER", self.where, "1198 running slave", errno=1198)
+        if self.refuses:
+            raise CoreError("MariaDB refused CHANGE MASTER", self.where, self.refuses)
         if row is None:
             base = {key: "" if isinstance(value, str) else 0 for key, value in CAPTURED[0].items()}
             row = dict(base, Connection_name=name, Slave_IO_Running="No", Slave_SQL_Running="No", Replicate_Do_Table=",".join(self.cnf.get(name, ())),
                        Master_Port=3306, Connect_Retry=60, Slave_heartbeat_period=30.0, Using_Gtid="Slave_Pos", Seconds_Behind_Master=None)
             self.connections[name] = row
+        row["Slave_heartbeat_period"] = 30.0      # unless it is named in each CHANGE MASTER
         for word in re.findall(r"(\w+)=(%s|\w+)", sql):
             value = values.pop(0) if word[1] == "%s" else GTID[word[1]]
             if word[0] == "MASTER_PASSWORD":

@@ -109,6 +109,37 @@ def test_running_source_that_lost_its_filter_shows_as_drift_and_is_refused(serve
         ensure(params(federation()), server)
 
 
+def test_running_source_is_not_stopped_for_a_change_that_its_filter_forbids(server):
+    ensure(params(federation()), server)
+    server.connections["zone0"]["Replicate_Do_Table"] = "opennebula.acl"
+    server.writes.clear()
+    with pytest.raises(CoreError, match="live table filter has 1 tables"):
+        ensure(params(federation(connect_retry_s=7)), server)
+    assert server.writes == []
+
+
+def test_source_whose_change_the_server_refuses_goes_on_as_it_was(server):
+    ensure(params(pair()), server)
+    server.writes.clear()
+    server.refuses = "1470 String '…' is too long for MASTER_USER (should be no longer than 128)"
+    with pytest.raises(CoreError, match="1470"):
+        ensure(params(pair(user="u" * 129)), server)
+    assert [sql.split()[0] for sql, dummy in server.writes] == ["STOP", "CHANGE", "START"]
+    with pytest.raises(CoreError, match="1470"):
+        ensure(params(pair(user="u" * 129), state="stopped"), server)
+    assert [sql.split()[0] for sql, dummy in server.writes[3:]] == ["STOP", "CHANGE"], "it was to be stopped"
+
+
+@pytest.mark.parametrize("mistake", [{"heartbeat_s": -1}, {"heartbeat_s": 0.0001}, {"heartbeat_s": 5000000}, {"delay_s": -1}, {"delay_s": 2 ** 31},
+                                     {"connect_retry_s": 2 ** 32}])
+def test_number_that_the_server_would_refuse_is_refused_before_a_running_source_is_stopped(server, mistake):
+    ensure(params(pair()), server)
+    server.writes.clear()
+    with pytest.raises(Problems, match=next(iter(mistake))):
+        ensure(params(pair(**mistake)), server)
+    assert server.writes == [] and ensure(params(pair(heartbeat_s=0)), server).changed
+
+
 def test_other_spelling_of_an_existing_name_is_refused(server):
     ensure(params(pair()), server)
     with pytest.raises(CoreError, match="differ only in upper and lower case"):
