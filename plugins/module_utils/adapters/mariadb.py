@@ -11,6 +11,7 @@ from __future__ import annotations
 import concurrent.futures
 import contextlib
 import os
+import re
 import shutil
 import ssl
 import subprocess
@@ -34,6 +35,9 @@ NOBODY_THERE = (2002, 2003, 2005)      # client errors: no socket, connection re
 ANSWER_S = 600      # longest wait for an answer over TCP; checksums of large tables take a while
 NO_ENTRY = (1044, 1045, 1130, 1698)    # access denied, host not allowed, unix_socket only
 NO_TLS = 2026
+# Errors that quote a part of the statement (1064) or of a value (1470, a password that is too long): cut off or escaped, a secret in it is not recognized.
+QUOTING = (1064, 1470)
+_QUOTED = re.compile("'.*'", re.S)
 SPEC = {
     "login_unix_socket": {"type": "path"},
     "login_host": {"type": "str"},
@@ -190,6 +194,8 @@ class Server:
                 return cursor.fetchall() or ()
         except pymysql.err.Error as error:
             errno, text = _errno_text(error)
+            if errno in QUOTING and self._secrets:
+                text = _QUOTED.sub("'…'", text)
             verb = " ".join(sql.split()[:3])
             raise CoreError(f"MariaDB refused {verb} …", self.where, f"{errno} {self._masked(text)}",
                             "The number is MariaDB's error code; the server's error log may say more.", errno=errno) from None
@@ -234,12 +240,22 @@ class Copy:
         return comments
 
     def to_file(self, source, database, tables, folder, where=""):
-        """Dump the tables, or only the rows ``where``, into a new 0600 file of ``folder`` (made 0700); return its path."""
-        os.makedirs(folder, mode=0o700, exist_ok=True)
-        stem = os.path.join(folder, f"{database}.{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}.{os.getpid()}")
-        path = next(name for name in (f"{stem}{number}.sql" for number in ("", *(f".{more}" for more in range(1, 1000)))) if not os.path.exists(name))
-        with _option_file(source) as read_as, os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as sink:
-            self._dump(source, database, tables, read_as, sink, where)
+        """Dump the tables, or only the rows ``where``, into a new 0600 file of ``folder`` (made 0700); return its path. A part of a dump does not stay."""
+        path = None
+        try:
+            os.makedirs(folder, mode=0o700, exist_ok=True)
+            stem = os.path.join(folder, f"{database}.{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}.{os.getpid()}")
+            name = next(name for name in (f"{stem}{number}.sql" for number in ("", *(f".{more}" for more in range(1, 1000)))) if not os.path.exists(name))
+            with _option_file(source) as read_as, os.fdopen(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as sink:
+                path = name
+                self._dump(source, database, tables, read_as, sink, where)
+        except (CoreError, OSError) as error:
+            if path:
+                os.unlink(path)
+            if isinstance(error, CoreError):
+                raise
+            raise CoreError("cannot write the backup", folder, error.strerror or str(error), "Nothing was changed. Make room there, or name another "
+                            "backup_dir.", errno=error.errno) from None
         return path
 
     def _dump(self, source, database, tables, read_as, sink, where=""):

@@ -90,6 +90,50 @@ def test_backup_is_private(programs):
     assert stat.S_IMODE(os.stat(path).st_mode) == 0o600 and stat.S_IMODE(os.stat(os.path.dirname(path)).st_mode) == 0o700
 
 
+def test_backup_that_cannot_be_written_is_told_and_its_part_does_not_stay(programs, monkeypatch):
+    folder, make = programs
+    (folder / "file").write_text("")
+    with pytest.raises(CoreError, match=f"cannot write the backup at {folder}/file: .*[Nn]ot a directory|cannot write the backup at {folder}/file: File exists"):
+        mariadb.Copy().to_file(mariadb.Server(LOGIN), "opennebula", ["acl"], str(folder / "file"))
+    full = mariadb.Copy()
+    monkeypatch.setattr(full, "_dump", lambda *dummy: os.write(os.open("/dev/full", os.O_WRONLY), b"x"))
+    with pytest.raises(CoreError, match=f"cannot write the backup at {folder}/backup: No space left on device. Nothing was changed. Make room there"):
+        full.to_file(mariadb.Server(LOGIN), "opennebula", ["acl"], str(folder / "backup"))
+    make("mariadb-dump", "echo half; exit 2")
+    with pytest.raises(CoreError, match="cannot dump"):
+        mariadb.Copy().to_file(mariadb.Server(LOGIN), "opennebula", ["acl"], str(folder / "backup"))
+    assert not os.listdir(folder / "backup")
+
+
+@pytest.mark.parametrize(("errno", "text"), [
+    (1470, f"String '{SECRET[:6]}...' is too long for MASTER_PASSWORD (should be no longer than 96)"),
+    (1064, "You have an error in your SQL syntax; … to use near '-1, MASTER_PASSWORD='CANARY\\\"9\\\\f2c'' at line 1")])
+def test_error_that_quotes_a_part_of_a_secret_does_not_tell_it(errno, text):
+    pymysql = pytest.importorskip("pymysql")
+
+    class Refusing:
+        def cursor(self):
+            return self
+
+        __enter__ = cursor
+
+        def __exit__(self, *dummy):
+            return False
+
+        def execute(self, sql, args):
+            if sql.startswith("CHANGE"):
+                raise pymysql.err.DataError(errno, text)
+
+        def fetchall(self):
+            return ()
+
+    server = mariadb.Server({"login_unix_socket": "/s.sock"})
+    server._connection = Refusing()
+    with pytest.raises(CoreError, match=f"MariaDB refused CHANGE MASTER .*{errno}") as refused:
+        server.do("CHANGE MASTER %s TO MASTER_PASSWORD=%s", ("zone0", SECRET), (SECRET,))
+    assert "CANARY" not in str(refused.value)
+
+
 def test_missing_client_programs_are_named(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(NotThere, match="mariadb-client"):
