@@ -9,6 +9,8 @@ of that name, or None. What could not be seen is unknown, never green.
 from __future__ import annotations
 
 from . import federated, gtid, layouts, repair, replication, replication_health, replication_rules, tls
+from .cib_values import number
+from .opennebula_cluster import FEDERATION_VIP, GROUP, SEMISYNC
 from .report import check
 
 # What each reading module returns whenever it has really looked. A module that crashed under failed_when: false has a result without it.
@@ -138,9 +140,35 @@ def _cluster(topology, zone, seen):
                 "Nobody can take over while fencing does not work: test the agent by hand, then 'pcs stonith cleanup'.")
     down = [resource for resource in _resources(zone) if resource not in active]
     yield check("cluster", name, "every resource runs", not down, f"not running: {', '.join(down)}", "crm_mon -1rf on a front-end shows why.")
+    kept = _kept_back(zone, view)
+    yield check("cluster", name, "every front-end may take over", not kept, "; ".join(kept),
+                "If nobody works on it now, end it: 'pcs property set maintenance-mode=false', 'pcs node unmaintenance', 'pcs resource manage', "
+                "'pcs resource clear'.")
     properties = view["description"].get("properties", {})
     wrong = [f"{key} is {properties.get(key)}" for key, wanted in _properties(topology, zone).items() if str(properties.get(key)).lower() != wanted]
-    yield check("cluster", name, "fencing and quorum are obeyed", not wrong, "; ".join(wrong), "Run site.yml with --tags cluster.")
+    wrong += _no_delay(zone, view["description"]) if devices else []
+    yield check("cluster", name, "fencing and quorum are obeyed", not wrong, "; ".join(wrong),
+                "Run site.yml with --tags cluster; if that leaves it so, cluster_properties of the inventory wants it.")
+
+
+def _kept_back(zone, view):
+    """Return what people leave behind, and what shows only when a takeover does not come: maintenance, unmanaged resources, bans."""
+    at_rest = ["the cluster is in maintenance mode"] if view["maintenance"] else [
+        f"{node['name']} is in maintenance" for node in view["nodes"] if node["maintenance"]]
+    at_rest = at_rest or [f"{one['id']} is not managed" for one in view["resources"] if not one["managed"] and one["id"] in _resources(zone)]
+    return at_rest + [f"{ban['resource']} must not run on {ban['node']} ({ban['id']})" for ban in view["bans"]
+                      if ban["resource"] in _resources(zone) + [GROUP] and ban["id"] != f"{FEDERATION_VIP}-off-{SEMISYNC}"
+                      and int(ban["weight"]) <= -1000000]
+
+
+def _no_delay(zone, description):
+    """Two front-ends that may fence at once kill each other in a partition; of three, or with a third vote, only one side may."""
+    if len(zone["nodes"]) != 2 or (zone.get("quorum_device") or {}).get("state") == "present":
+        return []
+    options = [device.get("options", {}) for device in description.get("fence_devices", [])]
+    delays = [[number(str(one.get(name, "0"))) for name in ("pcmk_delay_base", "delay")] for one in options]
+    favoured = number(str(description.get("properties", {}).get("priority-fencing-delay", "0"))) or any(one != delays[0] for one in delays)
+    return [] if favoured else ["no fence device has a delay: in a partition both front-ends would kill each other"]
 
 
 def _third_vote(zone, views):

@@ -41,6 +41,10 @@ def mac_of(name):
     return "02:00:00:00:00:" + name.encode()[-1:].hex()
 
 
+def ban(name, resource, node, weight="-1000000"):
+    return {"id": name, "resource": resource, "node": node, "weight": weight}
+
+
 def _reports(node, zone, facts=None):
     facts = facts or FACTS
     active = node["name"] == zone["nodes"][0]
@@ -53,9 +57,13 @@ def _reports(node, zone, facts=None):
         "frontend": {"addresses": [node["address"]] + ([zone["vip"]["ip"]] if active else []), "units": units, "macs": [mac_of(node["name"])],
                      "others": {address: [] if active else [mac_of(zone["nodes"][0])] for address in verification._addresses(zone)},
                      "daemon": {"endpoint": zone["endpoint"], "answers": True, "version": "5.0.2", "why": "", "zones": zones}},
-        "cluster": {"running": True, "quorate": True, "failed_actions": [], "resources": [{"id": name, "active": True, "failed": False} for name in names],
-                    "nodes": [{"name": one, "online": True, "standby": False, "unclean": False} for one in zone["nodes"]],
-                    "description": {"properties": {"no-quorum-policy": "stop", "stonith-enabled": "true"}}},
+        "cluster": {"running": True, "quorate": True, "maintenance": False, "failed_actions": [],
+                    "resources": [{"id": name, "active": True, "failed": False, "managed": True} for name in names],
+                    "nodes": [{"name": one, "online": True, "standby": False, "unclean": False, "maintenance": False} for one in zone["nodes"]],
+                    "bans": [ban(f"fence_{one}-never-on-{one}", f"fence_{one}", one) for one in zone["nodes"]]
+                    + [ban("federation_vip-off-semisync_waits", "federation_vip", zone["nodes"][0])],
+                    "description": {"properties": {"no-quorum-policy": "stop", "stonith-enabled": "true", "priority-fencing-delay": "5s"}, "fence_devices": [
+                        {"id": f"fence_{one}", "options": {"pcmk_host_list": one}} for one in zone["nodes"]]}},
         "replication": {"present": True, "read_only": not active, "rows": rows, "sources": verification.replication.parse(rows),
                         "semi_sync": {"rpl_semi_sync_master_status": "ON", "rpl_semi_sync_master_clients": "1"},
                         "variables": dict(VARIABLES, server_id=str(node["server_id"]), gtid_domain_id=str(node["gtid_domain_id"]),
@@ -182,6 +190,31 @@ def ignores_quorum(reports):
         view["description"]["properties"]["no-quorum-policy"] = "ignore"
 
 
+def both_may_fence(reports):
+    for view in cluster(reports):
+        view["description"]["properties"]["priority-fencing-delay"] = "0"
+
+
+def maintenance_mode(reports):
+    for view in cluster(reports):
+        view.update(maintenance=True, resources=[dict(one, managed=False) for one in view["resources"]])
+
+
+def standby_in_maintenance(reports):
+    for view in cluster(reports):
+        view["nodes"][1]["maintenance"] = True
+
+
+def unmanaged(reports):
+    for view in cluster(reports):
+        view["resources"][0]["managed"] = False
+
+
+def left_by_pcs_resource_move(reports):
+    for view in cluster(reports):
+        view["bans"].append(ban("cli-ban-opennebula_zone-on-alpha2", "opennebula_zone", "alpha2"))
+
+
 def two_writers(reports):
     reports["alpha2"]["replication"]["read_only"] = False
 
@@ -224,6 +257,11 @@ CASES = {
     fence_down: ("alpha", "red", "every fence device is watched"),
     failed_action: ("alpha", "red", "no action failed"),
     ignores_quorum: ("alpha", "red", "fencing and quorum are obeyed"),
+    both_may_fence: ("alpha", "red", "fencing and quorum are obeyed"),
+    maintenance_mode: ("alpha", "red", "every front-end may take over"),
+    standby_in_maintenance: ("alpha", "red", "every front-end may take over"),
+    unmanaged: ("alpha", "red", "every front-end may take over"),
+    left_by_pcs_resource_move: ("alpha", "red", "every front-end may take over"),
     two_writers: ("alpha", "red", "its database is writable where the address is"),
     no_semisync: ("beta", "red", "commits wait for the standby (semi-sync)"),
     stopped: ("beta2", "red", "source zone0 does not run (IO=Yes SQL=No)"),
@@ -239,6 +277,39 @@ def test_one_fault_is_named(broken):
     reports = seen()
     broken(reports)
     assert CASES[broken] in bad(reports)
+
+
+@pytest.mark.parametrize("broken, why", [
+    (maintenance_mode, "the cluster is in maintenance mode"), (standby_in_maintenance, "alpha2 is in maintenance"), (unmanaged, "zone_vip is not managed"),
+    (left_by_pcs_resource_move, "opennebula_zone must not run on alpha2 (cli-ban-opennebula_zone-on-alpha2)"),
+    (both_may_fence, "no fence device has a delay: in a partition both front-ends would kill each other"),
+])
+def test_what_would_stop_a_takeover_is_said(broken, why):
+    reports = seen()
+    broken(reports)
+    (line,) = lines_of(reports)
+    assert f": {why} → " in line
+
+
+@pytest.mark.parametrize("delays, quorum_device, green", [
+    (("0", "0"), None, False), (("5s", "5"), None, False), (("5s", None), None, True), ((None, None), {"state": "present", "host": "10.90.9.11"}, True),
+])
+def test_one_side_of_a_pair_must_fence_first_however_it_is_told(delays, quorum_device, green):
+    facts, reports = copy.deepcopy(FACTS), seen()
+    facts["zones"]["alpha"].update(quorum_device=quorum_device, quorum_host="arbiter")
+    for view in cluster(reports):
+        view["quorum"] = {"device": {"votes": 1, "connected": True, "voting": True}}
+        del view["description"]["properties"]["priority-fencing-delay"]
+        for device, delay in zip(view["description"]["fence_devices"], delays):
+            device["options"].update({} if delay is None else {"pcmk_delay_base": delay})
+    assert (report.bad(verification.verify(facts, reports)) == []) is green
+
+
+def test_soft_dislike_is_no_ban():
+    reports = seen()
+    for view in cluster(reports):
+        view["bans"].append(ban("rather-not", "opennebula_zone", "alpha2", "-50"))
+    assert bad(reports) == []
 
 
 def test_front_end_that_cannot_be_asked_is_unknown_and_never_green():
