@@ -108,7 +108,7 @@ def _boots(action):
         _UNCLEAR_SOURCE,
         Row({"source": "running"}, REFUSE, "its domain runs on the host that it should have left"),
         _UNCLEAR,
-        Row({"domain": "running", "monitored": "yes"}, SUCCESS, "its domain runs on the host"),
+        Row({"domain": "running", "monitored": "yes", "hypervisors": (UNKNOWN, "answered")}, SUCCESS, "its domain runs on the host"),
         _MONITOR,
         *_DOMAIN,
         _SILENT,
@@ -131,6 +131,7 @@ def _table():
             _UNCLEAR, _UNCLEAR_SOURCE,
             Row({"source": UNKNOWN}, REFUSE, "it is not known whether its domain runs on the host that it leaves"),
             Row({"domain": UNKNOWN}, REFUSE, "it is not known whether its domain runs on the host that it goes to"),
+            _SILENT,
             Row({"source": "absent", "domain": "running"}, SUCCESS, "its domain runs on the target and not on the source"),
             Row({"source": "running", "domain": "absent"}, FAILURE, "its domain runs on the source and not on the target"),
             Row({}, REFUSE, "its domain runs on neither host")),
@@ -141,14 +142,19 @@ def _table():
             Row({"source": UNKNOWN}, REFUSE, "it is not known whether its domain still runs on the host that it leaves"),
             _UNCLEAR, _UNCLEAR_SOURCE,
             Row({"domain": "running"}, REFUSE, "its domain runs on the target already, where it is not to be before it was saved"),
+            _SILENT,
             Row({"source": "running"}, FAILURE, "its domain still runs on the source"),
+            _OFF,
             Row({"checkpoint": "complete"}, SUCCESS, "its domain is gone from the source and its checkpoint is complete"),
             Row({}, REFUSE, "its domain is gone from the source and no complete checkpoint was seen")),
         "RESTORE": (_BUSY, Row({}, REFUSE, "its disks may be half restored: restore them again, or look at them")),
         "CLEANUP_DELETE": (_BUSY, Row({}, REFUSE, "it is being deleted; leftovers on its host have to be looked for by hand")),
         "CLEANUP_RESUBMIT": (
-            _BUSY, *_TRANSFER, _WHEN, *_DOMAIN,
+            _BUSY, *_TRANSFER, _WHEN, *_DOMAIN, _UNCLEAR_SOURCE,
             Row({"domain": "running"}, REFUSE, "its domain still runs; put back to PENDING it would run twice"),
+            # recreated while it migrated: what should clean up on both hosts may have reached neither
+            Row({"source": "running"}, REFUSE, "its domain still runs on the host before; put back to PENDING it would run twice"),
+            _SILENT,
             Row({}, FAILURE, "its domain is gone, so it can be scheduled again")),
         "CLONING": (Row({}, WAIT, "it waits for its images to be copied; the daemon takes no recover call in this state"),),
         "UNKNOWN": (_MONITOR._replace(reason="its host was not monitored since the daemon started; a report may show it running again"),
@@ -165,17 +171,17 @@ def _table():
             Row({"domain": "absent"}, WAIT, "its domain is gone; the next report of its host ends it"),
             Row({"domain": "unclear"}, WAIT, "its domain is there and does not simply run; it may be shutting down"),
             Row({"domain": UNKNOWN}, WAIT, "no report says that its domain runs; after two reports without it the daemon ends it by itself"),
-            _WHEN, *_TRANSFER,
+            _WHEN, *_TRANSFER, _SILENT,
             Row({}, FAILURE, "its domain runs on; the order to shut down is lost and has to be given again"))
     for state in ("SAVE_STOP", "SAVE_SUSPEND"):
         table[state] = (
-            _BUSY, *_TRANSFER, _WHEN, _REPORT, *_DOMAIN,
+            _BUSY, *_TRANSFER, _WHEN, _REPORT, *_DOMAIN, _SILENT,
             Row({"domain": "running"}, FAILURE, "its domain still runs, nothing was saved"),
             Row({"checkpoint": "complete"}, SUCCESS, "its domain is gone and its checkpoint is complete"),
             Row({}, REFUSE, "its domain is gone and no complete checkpoint was seen"))
     for state in ("HOTPLUG", "HOTPLUG_NIC"):
         table[state] = (
-            _BUSY, *_TRANSFER, _WHEN,
+            *lost,
             Row({"operation": "detach", "device": "detached"}, SUCCESS, "the device is gone from the domain"),
             Row({"operation": "detach"}, FAILURE, "the device stays in its list, and detaching can be asked for again"),
             Row({"operation": "attach", "device": "attached"}, SUCCESS, "the domain has the device"),

@@ -77,6 +77,24 @@ def test_a_domain_that_is_there_and_does_not_simply_run_is_never_acted_on():
     assert seen > 1000
 
 
+def test_a_host_that_does_not_answer_is_never_acted_upon():
+    seen = 0
+    for state, evidence, decision in CASES:
+        if evidence.hypervisors == "silent":
+            seen += 1
+            assert decision.action not in recovery.ACTIONS, (state, evidence)
+    assert seen > 1000
+    acting = {state for state, unused, decision in CASES if decision.action in recovery.ACTIONS}
+    assert all("hypervisors" in recovery.columns(state) for state in acting), "a verdict that acts does not ask whether its hosts answered"
+
+
+def test_a_domain_that_runs_is_never_scheduled_again():
+    for state, evidence, decision in CASES:
+        if state == "CLEANUP_RESUBMIT" and "running" in (evidence.domain, evidence.source):
+            assert decision.action not in recovery.ACTIONS, evidence
+    assert decide("CLEANUP_RESUBMIT", Evidence(domain="absent", source="running", **LOST)).action == recovery.REFUSE
+
+
 def test_disks_are_never_touched_under_a_domain():
     for state, evidence, decision in CASES:
         if state.startswith(("PROLOG", "EPILOG")) and "running" in (evidence.domain, evidence.source):
@@ -115,6 +133,8 @@ def test_failures_that_are_not_ours_are_left_alone():
     ("MIGRATE", {"began": "before", "source": "running", "domain": "running"}, "refuse"),
     ("MIGRATE", {"began": "before", "source": "absent", "domain": "absent"}, "refuse"),
     ("MIGRATE", {"began": "before", "domain": "running"}, "refuse"),
+    ("SAVE_MIGRATE", dict(LOST, source="absent", checkpoint="complete"), "success"),
+    ("SAVE_MIGRATE", dict(LOST, source="absent", checkpoint="complete", hypervisors="off"), "refuse"),
     ("SAVE_SUSPEND", LOST, "wait"), ("SAVE_SUSPEND", dict(LOST, monitored="yes"), "refuse"), ("SAVE_MIGRATE", LOST, "wait"),
     ("SAVE_MIGRATE", dict(LOST, monitored="yes"), "refuse"),
     ("SAVE_MIGRATE", dict(LOST, source="running"), "failure"), ("SAVE_SUSPEND", dict(LOST, domain="running"), "failure"),
