@@ -14,7 +14,8 @@ from ..module_utils.core import topology
 from ..module_utils.core.errors import CoreError
 
 ROLES = pathlib.Path(__file__).resolve().parents[2] / "roles"
-READ = topology.ZONE_VARIABLES + topology.NODE_VARIABLES + topology.GLOBAL_VARIABLES + topology.TLS_VARIABLES + ("ansible_host",)
+READ = topology.ZONE_VARIABLES + topology.NODE_VARIABLES + topology.GLOBAL_VARIABLES + topology.TLS_VARIABLES + topology.CLUSTER_VARIABLES + (
+    "ansible_host",)
 
 
 class ActionModule(ActionBase):

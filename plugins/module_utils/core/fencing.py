@@ -1,13 +1,14 @@
 # Copyright: (c) 2026, The constellation.opennebula team
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The fence devices of a node: their names, whether it has power, as they answer, and what is left to do so that it has, or has not.
+"""The fence devices of a node: their names, what an inventory does to them, whether the node has power, as they answer, and what is left to do.
 
 A fence agent's ``status`` ends with 0 for on and 2 for off (FenceAgentAPI.md of fence-agents 4.12); anything else is no answer.
 """
 from __future__ import annotations
 
 from . import agents
+from .cib_values import boolean, number, text
 from .errors import CoreError
 from .plan import Change, Plan
 
@@ -26,6 +27,41 @@ def device_id(node, level=1):
     ('fence_fe1', 'fence_fe1_level2')
     """
     return f"fence_{node}" + (f"_level{level}" if level > 1 else "")
+
+
+def judge(zone, laboratory, third_vote, hosts):
+    """Return (problems, warnings) of the cluster settings by which an inventory overrides what makes a partition end right.
+
+    hosts: {front-end: its variables}.
+    """
+    problems, warnings = [], []
+    given = [(_mapping(variables.get("cluster_properties")), _mapping(variables.get("cluster_fence_options")), declared(variables.get("fence"))[:1])
+             for variables in hosts.values()]
+    properties = {name: value for own, dummy_options, dummy_fence in given for name, value in own.items()}
+    label = f"zone {zone}: cluster_properties has"
+    if boolean(text(properties.get("stonith-enabled", True))) == "false" and not laboratory:
+        problems.append(f"{label} stonith-enabled: {properties['stonith-enabled']}: without fencing a partition runs both front-ends. Take it out "
+                        "(or, where no data matters, zone_laboratory: true)")
+    if text(properties.get("no-quorum-policy")) == "ignore":
+        warnings.append(f"{label} no-quorum-policy: ignore: a front-end that starts while it does not see its peer fences that, however healthy it is. "
+                        "Without the line it is stop, and waits")
+    delays = [_delay(options, _mapping(fence[0])) for dummy_own, options, fence in given if fence]
+    nobody = properties.get("priority-fencing-delay", "5s") is None or number(text(properties.get("priority-fencing-delay", "5s"))) == 0
+    if nobody and len(hosts) == len(delays) == 2 and delays[0] == delays[1] and None not in delays and not third_vote:
+        problems.append(f"{label} priority-fencing-delay: {properties['priority-fencing-delay']}: nobody waits before it fences, and in a partition the two "
+                        "front-ends kill each other. Take it out, or give the fence of one front-end a delay_s, or the zone a third vote")
+    return problems, warnings
+
+
+def _delay(options, fence):
+    """Return the seconds that the fencing of a front-end waits in any case, None where they are random or unknown."""
+    own = dict(options, **({"pcmk_delay_base": fence["delay_s"]} if fence.get("delay_s") else {}), **fence)
+    parts = [number(text(own.get(name) or 0)) for name in ("pcmk_delay_base", "delay")]
+    return None if None in parts or own.get("pcmk_delay_max") else sum(parts)
+
+
+def _mapping(given):
+    return given if isinstance(given, dict) else {}
 
 
 POWER = {0: "on", 2: "off"}

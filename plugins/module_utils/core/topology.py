@@ -28,6 +28,7 @@ SERVICES = ("opennebula", "opennebula-sunstone", "opennebula-gate", "opennebula-
 ZONE_VARIABLES = ("zone_name", "zone_mode", "zone_id", "zone_vip", "zone_federation_vip", "zone_endpoint", "zone_vip_nic", "zone_laboratory", "zone_services",
                   "zone_quorum_device")
 NODE_VARIABLES = ("node_address", "node_links", "server_id", "fence")
+CLUSTER_VARIABLES = ("cluster_properties", "cluster_fence_options")     # of the role; only what they do to fencing is judged here
 TLS_VARIABLES = ("database_tls", "database_tls_required", "database_tls_ca", "database_tls_certificate", "database_tls_key")
 # "opennebula_topology" and its two companions are set by us; an inventory must not.
 GLOBAL_VARIABLES = ("opennebula_release", "opennebula_db_password", "opennebula_replication_password", "opennebula_oneadmin_password",
@@ -149,8 +150,13 @@ def derive(inventory, known_variables=(), prefixes=()):
         problems.append(
             f"opennebula_release {release}: since 5.4 oned itself carries the federated tables; replicating them by database would corrupt the slave zones. "
             "Use this collection's federation with 5.0 to 5.2 only")
+    warnings = []
     for name, hosts in members.items():
         _check_zone(inventory, zones[name], hosts, addresses, problems)
+        told = fencing.judge(name, zones[name]["laboratory"], isinstance(inventory[hosts[0]].get("zone_quorum_device"), dict),
+                             {host: inventory[host] for host in hosts})
+        problems += told[0]
+        warnings += told[1]
     _check_addresses(zones, addresses, problems)
     links = {name: _links(inventory, name, hosts, addresses, problems) for name, hosts in members.items()}
     devices = {name: _quorum_device(inventory, name, hosts, problems) for name, hosts in members.items()}
@@ -162,10 +168,10 @@ def derive(inventory, known_variables=(), prefixes=()):
     for name, zone in zones.items():
         given = inventory[members[name][0]].get("zone_quorum_device")
         zone.update(links=links[name], quorum_device=devices[name], quorum_host=str(given["host"]) if isinstance(given, dict) else "")
-    return _build(release, layout, zones, members, addresses, server_ids, inventory, tls)
+    return _build(release, layout, zones, members, addresses, server_ids, inventory, tls, warnings)
 
 
-def _build(release, layout, zones, members, addresses, server_ids, inventory, tls):
+def _build(release, layout, zones, members, addresses, server_ids, inventory, tls, warnings):
     master = next((name for name, zone in zones.items() if zone["mode"] == "master"), None)
     slaves = [host for name in members if zones[name]["mode"] == "slave" for host in members[name]]
     final = {}
@@ -177,7 +183,7 @@ def _build(release, layout, zones, members, addresses, server_ids, inventory, tl
         for index, host in enumerate(zone.nodes):
             nodes[host] = _node(inventory[host], host, index, layout, zone, final.get(master), server_ids[host],
                                 [addresses[slave] for slave in slaves] if zone.mode == "master" else [])
-    warnings = layouts.warnings(layout, final.get(master), bool(slaves))
+    warnings = layouts.warnings(layout, final.get(master), bool(slaves)) + warnings
     warnings += [f"zone {name} is a laboratory without fencing: a partition can corrupt its database" for name, zone in final.items()
                  if zone.laboratory and not all(nodes[host].fence for host in zone.nodes)]
     return Topology(release, layout, final, nodes, master, tls, tuple(warnings))
@@ -198,7 +204,7 @@ def _node(variables, host, index, layout, zone, master, server_id, federation_cl
         replication_clients=tuple([peer["address"] for peer in peers] + federation_clients),
         certificate_names=tuple([host, zone.addresses[host], zone.vip.ip] + ([zone.federation_vip.ip] if zone.federation_vip else [])),
         fence={"device": fencing.device_id(host), "devices": [fencing.device_id(host, level) for level in range(1, len(fence) + 1)],
-               "agent": fence[0]["agent"], "delay_s": int(fence[0].get("delay_s", 0))} if fence else None)
+               "agent": fence[0]["agent"], "delay_s": int(fence[0].get("delay_s") or 0)} if fence else None)
 
 
 def _pair_source(zone, index):
@@ -386,6 +392,8 @@ def _check_fencing(inventory, zone, hosts, problems):
             problems.append(f"{host}: fence has {len(device)} devices; at most {fencing.LEVELS} are tried one after the other")
     every = {host: [one for one in fencing.declared(device) if isinstance(one, dict) and one.get("agent")] for host, device in devices.items()
              if isinstance(device, (dict, list))}
+    for host, one in [(host, one) for host, found in every.items() for one in found if one.get("delay_s")]:
+        _integer(one["delay_s"], f"{host}: fence: delay_s", problems)
     usable = {host: found[0] for host, found in every.items() if found}
     for first, second in itertools.combinations(usable, 2):
         for option in DELAYS if len(hosts) == 2 else ():      # of three and more the majority fences, the others have no quorum to

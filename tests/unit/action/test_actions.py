@@ -63,6 +63,14 @@ def test_topology_reads_no_value_that_is_not_ours():
     plugin(topology).run(task_vars={"hostvars": hosts, "groups": {"all": list(hosts)}, "inventory_hostname": "alpha1"})
 
 
+def test_topology_judges_what_the_inventory_says_of_fencing():
+    hosts = inventory()
+    for name in ("alpha1", "alpha2"):
+        hosts[name]["cluster_properties"] = {"stonith-enabled": "no"}
+    with pytest.raises(AnsibleActionFail, match="stonith-enabled: no: without fencing a partition runs both"):
+        plugin(topology).run(task_vars={"hostvars": hosts, "groups": {"all": list(hosts)}, "inventory_hostname": "alpha1"})
+
+
 def test_topology_reports_all_problems_as_one_failure_with_data():
     hosts = inventory()
     for name in ("beta1", "beta2"):

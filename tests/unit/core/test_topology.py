@@ -78,6 +78,32 @@ def test_derive_laboratory_may_lack_fencing_and_says_so():
     assert found.nodes["beta1"].fence is None and "laboratory" in found.warnings[0]
 
 
+def test_derive_guides_quorum_policy_is_possible_and_warned_about():
+    found = topology.derive(changed("alpha1 alpha2", cluster_properties={"no-quorum-policy": "ignore", "dc-deadtime": "9s"}))
+    assert found.warnings == ("zone alpha: cluster_properties has no-quorum-policy: ignore: a front-end that starts while it does not see "
+                              "its peer fences that, however healthy it is. Without the line it is stop, and waits",)
+    assert topology.derive(changed("alpha1 alpha2", cluster_properties={"no-quorum-policy": "stop"})).warnings == ()
+
+
+@pytest.mark.parametrize("hosts", [
+    changed("beta1 beta2", cluster_properties={"stonith-enabled": False}, zone_laboratory=True),
+    changed("beta1 beta2", cluster_properties={"stonith-enabled": "yes", "priority-fencing-delay": "9s"}),
+    changed("beta1 beta2", cluster_properties={"priority-fencing-delay": 0}) | {
+        "beta1": dict(inventory()["beta1"], cluster_properties={"priority-fencing-delay": 0}, fence={"agent": "fence_x", "ip": "x", "delay_s": "5"})},
+    changed("beta1 beta2", cluster_properties={"priority-fencing-delay": 0}, cluster_fence_options={"pcmk_delay_max": "9s"}),
+    changed("beta1 beta2", cluster_properties=["misspelt"], cluster_fence_options="misspelt"),
+])
+def test_derive_cluster_settings_that_leave_a_partition_an_end_are_no_problem(hosts):
+    assert topology.derive(hosts).zones["beta"].mode == "slave"
+
+
+def test_derive_with_a_third_vote_nobody_needs_to_wait():
+    hosts = with_device()
+    for name in ("alpha1", "alpha2"):
+        hosts[name]["cluster_properties"] = {"priority-fencing-delay": 0}
+    assert topology.derive(hosts).warnings == ()
+
+
 def with_device(**more):
     found = changed("alpha1 alpha2", zone_quorum_device=dict({"host": "arbiter"}, **more))
     return dict(found, arbiter={"ansible_host": "10.90.9.11", "opennebula_hacluster_password": "CANARY-hacluster"})
@@ -124,6 +150,13 @@ REFUSED = {
     "fence without agent": (changed("alpha1", fence={"ip": "10.91.1.111"}), "alpha1: fence must be a mapping with at least agent"),
     "equal fence delays": (changed("alpha1", fence=dict(FENCE, delay_s=5)) | {"alpha2": dict(inventory()["alpha2"], fence=dict(FENCE, ip="x", delay_s=5))},
                            "alpha1 and alpha2 have equal fence delays (delay_s: 5)"),
+    "fence delay no number": (changed("alpha1", fence=dict(FENCE, delay_s="soon")), "alpha1: fence: delay_s is 'soon'; it must be a whole number"),
+    "fencing switched off": (changed("alpha1 alpha2", cluster_properties={"stonith-enabled": False}),
+                             "zone alpha: cluster_properties has stonith-enabled: False: without fencing a partition runs both front-ends"),
+    "nobody waits": (changed("alpha1 alpha2", cluster_properties={"priority-fencing-delay": 0}),
+                     "zone alpha: cluster_properties has priority-fencing-delay: 0: nobody waits before it fences"),
+    "nobody waits longer": (changed("alpha1 alpha2", cluster_properties={"priority-fencing-delay": None}, cluster_fence_options={"pcmk_delay_base": "5s"}),
+                            "priority-fencing-delay: None: nobody waits"),
     "fence list without agent": (changed("alpha1", fence=[FENCE, "fence_apc"]), "alpha1: fence must be a mapping with at least agent"),
     "too many fence devices": (changed("alpha1", fence=[FENCE] * 4), "alpha1: fence has 4 devices; at most 3 are tried"),
     "same second fence device": (changed("alpha1", fence=[dict(FENCE, ip="q"), FENCE]) | {"alpha2": dict(inventory()["alpha2"], fence=[
