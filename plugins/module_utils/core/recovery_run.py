@@ -36,8 +36,9 @@ def survey(api, host, options, known=None, hypervisors=None, called=None):
     findings = [judge(vm, scene, host) for vm in unrest]
     if hypervisors is None:
         return findings
-    # who is still at work on it, or rests in a failure that is not ours, is no business of a hypervisor
-    open_ = [finding.vm for finding in findings if finding.evidence.began != "after" and finding.decision.action != recovery.LEAVE]
+    # what the daemon is at work on, and what rests in a failure that is not ours, is no business of a hypervisor
+    open_ = [finding.vm for finding in findings if finding.decision.action != recovery.LEAVE
+             and (vm_states.is_failure(finding.vm.state) or finding.evidence.began != "after")]
     reports, numbers = hypervisors.at(open_, host.now(), called or {}), {vm.id for vm in open_}
     return [judge(finding.vm, scene, host, reports, options.hosts_off, options.datastore_location) if finding.vm.id in numbers else finding
             for finding in findings]

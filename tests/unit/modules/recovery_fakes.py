@@ -13,6 +13,7 @@ class Machine:
         self.id, self.state, self.runs, self.began, self.tm_mad, self.fails, self.action, self.seen = number, state, runs, began, tm_mad, fails, action, seen
         self.driven = False             # whether the running daemon is at work on it
         self.last_poll, self.error, self.starts = 0, "", 0
+        self.logged = None              # what its log of the running daemon ends with
 
     def xml(self):
         codes = vm_states.code(self.state)
@@ -76,6 +77,7 @@ class World:
             assert not machine.runs, f"VM {machine.id} started twice"
             machine.runs, machine.starts = True, machine.starts + 1
         machine.state, machine.driven = state, drive and not vm_states.is_settled(state)
+        machine.logged = (self.clock, state)
 
     # the front-end
 
@@ -91,8 +93,8 @@ class World:
     def transfers(self):
         return self._transfers
 
-    def last_state(self, unused):
-        return None
+    def last_state(self, number):
+        return self.machines[number].logged
 
     def journal(self):
         return {note["vm"]: note for note in self.notes}
