@@ -17,12 +17,14 @@ base, zones, pytestmark = catalogue.base, catalogue.zones, catalogue.pytestmark
 GATE = pathlib.Path(__file__).resolve().parents[2] / "roles/database/files/rejoin-gate"
 
 
-def heal(zones, node):
+def heal(zones, node, peer=""):
     """Run it once, as the timer does; return what it says."""
     folder = zones[node].folder
-    (folder / "gate.conf").write_text(f"[gate]\nname = {node}\nsocket = {folder}/s.sock\nchannels = {base.PAIRS[node][0]}\npeers =\n", encoding="utf-8")
-    (folder / "gate.cnf").write_text("[client]\nuser = nobody\npassword = none\n", encoding="utf-8")
-    done = subprocess.run([sys.executable, str(GATE), "heal", "--config", f"{folder}/gate.conf", "--credentials", f"{folder}/gate.cnf"],
+    peers = f"{peer}=127.0.0.1:{zones[peer].port}" if peer else ""
+    (folder / "gate.conf").write_text(f"[gate]\nname = {node}\nsocket = {folder}/s.sock\nchannels = {base.PAIRS[node][0]}\npeers = {peers}\n", encoding="utf-8")
+    (folder / "gate.cnf").write_text(f"[client]\nuser = seed\npassword = {catalogue.SECRET}\n", encoding="utf-8")
+    (folder / "gate").write_text(GATE.read_text(encoding="utf-8").replace("/run/constellation/parked", f"{folder}/parked"), encoding="utf-8")
+    done = subprocess.run([sys.executable, f"{folder}/gate", "heal", "--config", f"{folder}/gate.conf", "--credentials", f"{folder}/gate.cnf"],
                           capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0 and done.stderr == "", done.stderr
     return done.stdout
@@ -70,3 +72,17 @@ def test_what_somebody_stopped_and_what_no_start_mends_stays(zones):
     base.write(zones, base.pool(3200))
     catalogue.in_red(zones, "beta2", "1062")
     assert heal(zones, "beta2") == "" and catalogue.named(zones, "beta2", "1062", "remove_row")
+
+
+def test_channel_that_the_agent_parked_is_followed_again_once_the_peer_has_everything(zones):
+    """The zone was stopped while its other front-end was away: no writer is there any more whose agent would do it."""
+    node, channel = zones["alpha2"], base.PAIRS["alpha2"][0]
+    (node.folder / "parked").mkdir()
+    (node.folder / "parked" / channel).touch()
+    node.rows(f"STOP SLAVE '{channel}' IO_THREAD")
+    zones["alpha1"].kill()
+    assert heal(zones, "alpha2", "alpha1") == "" and (node.folder / "parked" / channel).exists()
+    zones["alpha1"].start()
+    assert f"channel {channel}: alpha1 has everything of ours" in heal(zones, "alpha2", "alpha1")
+    assert not (node.folder / "parked" / channel).exists()
+    base.until(lambda: [row["Slave_IO_Running"] for row in node.server().slaves()] == ["Yes"], 20)

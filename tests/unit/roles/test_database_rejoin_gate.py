@@ -207,6 +207,38 @@ def test_override_lasts_for_one_start_of_both_units(gate, config, tmp_path, caps
     assert "gate: REFUSED: alpha1: MariaDB does not answer (connection refused), do: systemctl start mariadb" in said
 
 
+@pytest.mark.parametrize("when", ["read_only", "SLAVES STATUS", "MASTER_GTID_WAIT"])
+def test_server_that_breaks_off_is_told_and_looked_at_again(gate, config, tmp_path, capsys, when):
+    """A traceback in the journal says neither why nor what to do."""
+    class Breaking(FakeServer):
+        def execute(self, statement, values=()):
+            if when in statement:
+                raise RuntimeError(2013, "Lost connection to MySQL server during query")
+            super().execute(statement, values)
+
+    world(gate, Breaking([row()]), FakeServer([row("zone0-master")]))
+    now, looks = [0.0], []
+    monotone = gate.look
+    gate.look = lambda *some: looks.append(0) or monotone(*some)
+    problems, unused = gate.wait(config, lambda: now[0], lambda seconds: now.__setitem__(0, now[0] + seconds))
+    assert len(looks) > 1 and [problem.why for problem in problems] == ["alpha1: MariaDB broke off ((2013, 'Lost connection to MySQL server during query'))"]
+    assert "journalctl -u mariadb" in problems[0].remedy
+
+
+@pytest.mark.parametrize("errno", [1045, 1130, 1227])
+def test_peer_that_refuses_the_login_is_not_taken_for_dead(gate, config, errno):
+    """The hint to open the gate by hand would let in a node that is behind."""
+    def connect(**where):
+        if "unix_socket" in where:
+            return FakeServer([row()])
+        raise RuntimeError(errno, "Access denied")
+
+    gate.connect = connect
+    (problem,), unused = gate.look(config, 1)
+    assert f"alpha2 (10.0.0.2:3306) does not let the gate in (({errno}" in problem.why
+    assert "site.yml" in problem.remedy and str(gate.OVERRIDE) not in problem.remedy
+
+
 def test_gate_that_cannot_look_stays_shut(gate, tmp_path, capsys):
     assert gate.main(["corosync", "--config", str(tmp_path / "none")]) == 1
     assert "gate: REFUSED: the gate cannot look (FileNotFoundError" in capsys.readouterr().out
@@ -364,6 +396,41 @@ def test_healer_leaves_a_channel_that_the_agent_has_parked(gate, config, tmp_pat
     server = Healing([HOLE, NEIGHBOUR])
     world(gate, server)
     assert list(gate.heal(config, pause=lambda seconds: None)) == ["zone0"]
+
+
+@pytest.mark.parametrize("more, position, read_only, followed", [
+    ({}, "0-1-9,100-3-4", 1, True),
+    ({}, "0-1-9,100-3-3", 1, False),                              # has not fetched from us yet what its crash took back
+    ({}, "0-1-9", 1, False),
+    ({"passes_on": 0, "domain": 0}, "0-1-9", 1, True),            # layout guide: its binary log has its own writes only
+    ({}, "0-1-9,100-3-4", 0, False),                              # the writer's agent does it
+])
+def test_parked_channel_of_a_stopped_zone_is_followed_again_when_the_peer_has_everything(gate, config, tmp_path, capsys, more, position, read_only, followed):
+    gate.PARKED = tmp_path
+    (tmp_path / "zone0-slave").touch()
+    parked, other = dict(row(io="No"), Gtid_IO_Pos="0-1-9, 100-3-4"), dict(row("zone0", io="No"), Gtid_IO_Pos="0-1-9")
+    server = Healing([parked, other], read_only=read_only)
+    world(gate, server, FakeServer([row("zone0-master")], position=position, **more))
+    assert gate.heal(config, pause=lambda seconds: None) == {}
+    assert server.wrote == ([("START", "zone0-slave")] if followed else []) and (tmp_path / "zone0-slave").exists() != followed
+    assert ("alpha2 has everything of ours" in capsys.readouterr().out) == followed
+
+
+@pytest.mark.parametrize("parked", [dict(row(io="No"), Gtid_IO_Pos="0-1-5"), dict(row(io="No", sql="No"), Gtid_IO_Pos="0-1-5"),
+                                    dict(row(io="Connecting"), Gtid_IO_Pos="0-1-5")])
+def test_channel_is_not_followed_that_somebody_else_stopped_or_whose_peer_is_away(gate, config, tmp_path, parked):
+    gate.PARKED = tmp_path
+    if parked["Slave_SQL_Running"] == "No" or parked["Slave_IO_Running"] != "No":
+        (tmp_path / "zone0-slave").touch()
+    server = Healing([parked])
+    world(gate, server, FakeServer([row("zone0-master")]))
+    gate.heal(config, pause=lambda seconds: None)
+    assert server.wrote == []
+    (tmp_path / "zone0-slave").touch()
+    server.slaves = [dict(row(io="No"), Gtid_IO_Pos="0-1-5")]
+    world(gate, server, None)
+    gate.heal(config, pause=lambda seconds: None)
+    assert server.wrote == []
 
 
 def test_healer_without_a_server_or_a_configuration_is_silent_and_one_that_healed_says_so(gate, config, tmp_path, capsys):
