@@ -66,7 +66,8 @@ vms:
   description:
     - Every VM looked at, with all that M(constellation.opennebula.vm_recovery_info) tells and with the calls made and where they led.
     - C(result) is one of recovered (as foreseen), settled (at rest elsewhere), resolved (by itself), failed, unfinished, refused, waiting, left
-      (nothing was lost), predicted (check mode). After a failure of the module it is under C(error.vms).
+      (nothing was lost), predicted (check mode), not_begun (the time was over, or too many had failed, before its turn).
+      After a failure of the module it is under C(error.vms).
   returned: always
   type: list
   elements: dict
@@ -76,12 +77,13 @@ vms:
       action: failure
       reason: the copy of its disks was lost with the daemon; it can be made again from the images
       calls:
-        - {operation: failure, state: PROLOG, time: 1795200049, reason: the copy of its disks was lost with the daemon; it can be made again from the images}
-        - {operation: retry, state: PROLOG_FAILURE, time: 1795200050, reason: "nothing of it is under way, so the step can be done again"}
+        - {operation: failure, state: PROLOG, seq: 0, time: 1795200049,
+           reason: the copy of its disks was lost with the daemon; it can be made again from the images}
+        - {operation: retry, state: PROLOG_FAILURE, seq: 0, time: 1795200050, reason: "nothing of it is under way, so the step can be done again"}
       state_after: RUNNING
       result: recovered
 left:
-  description: The ids of VMs that are still stuck.
+  description: The ids of VMs that are still stuck, or whose recovery was not begun.
   returned: always
   type: list
   elements: int

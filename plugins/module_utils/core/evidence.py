@@ -68,7 +68,7 @@ def weigh(vm, scene, last_logged, shown=None):
     last_logged: (time, state) of the last state that a daemon of this host logged, or None. shown: column → value of what its hypervisors
     show (core.hypervisor.facts). Where they and the daemon's reports contradict each other, nothing is known.
     """
-    entry = scene.journal.get(vm.id)
+    entry = _ours(vm, scene)
     monitored = _monitored(vm, scene)
     return _with(shown or {}, Evidence(
         began=_began(vm, scene, last_logged, entry),
@@ -80,6 +80,12 @@ def weigh(vm, scene, last_logged, shown=None):
         move=_move(vm),
         operation=_operation(vm),
     ))
+
+
+def _ours(vm, scene):
+    """Return our last call for the VM; one of an earlier history record was about another operation, and tells nothing of this one."""
+    entry = scene.journal.get(vm.id)
+    return entry if entry and entry.get("seq", vm.seq) == vm.seq else None
 
 
 def _with(shown, evidence):

@@ -151,6 +151,7 @@ class Run:
         self.changes = []
         self.known = {}
         self.open = set()           # VMs that we called recover for and that have not come to rest
+        self.missed = set()         # VMs that the last reading of the pool did not have, and that are under way nevertheless
 
     def go(self):
         try:
@@ -166,8 +167,12 @@ class Run:
         return Plan(tuple(self.changes))
 
     def results(self):
+        """Return what is told; a VM without a result was to be recovered, and an error or a limit (failures, time) came before its turn or its end."""
         vms = [self.vms[number] for number in sorted(self.vms)]
-        return {"vms": vms, "left": [vm["id"] for vm in vms if vm["stuck"] and vm["result"] in ("refused", "waiting", "failed", "unfinished")]}
+        for vm in vms:
+            vm["result"] = vm["result"] or ("unfinished" if vm["calls"] else "not_begun")
+        return {"vms": vms, "left": [vm["id"] for vm in vms if vm["result"] == "not_begun"
+                                     or (vm["stuck"] and vm["result"] in ("refused", "waiting", "failed", "unfinished"))]}
 
     def failed(self):
         return [number for number in sorted(self.vms) if self.vms[number]["result"] in ("failed", "unfinished")]
@@ -180,12 +185,13 @@ class Run:
             self._notice({finding.vm.id: finding for finding in findings})
             todo = [finding for finding in findings if self._wanted(finding)]
             begun = [finding for finding in todo if finding.vm.id in self.open]
-            fresh = [finding for finding in todo if finding.vm.id not in self.open][:max(0, self.options.batch - len(self.open))]
+            room = len(todo) if self.check_mode else max(0, self.options.batch - len(self.open))        # what is foreseen takes nobody's place
+            fresh = [finding for finding in todo if finding.vm.id not in self.open][:room]
             for finding in begun + fresh:
                 if finding.vm.id in self.open or len(self.failed()) < self.options.max_failures:
                     self._act(finding)
             waiting = [finding for finding in findings if finding.decision.action == recovery.WAIT and stuck(finding)]
-            if not self.open and not waiting and (self.check_mode or not todo or len(self.failed()) >= self.options.max_failures):
+            if not self.open and not self.missed and not waiting and (self.check_mode or not todo or len(self.failed()) >= self.options.max_failures):
                 return
             if self.host.now() >= deadline:
                 self._out_of_time()
@@ -210,8 +216,7 @@ class Run:
                 self._follow(record, finding)
             elif not record["calls"] and record["result"] != "predicted":
                 record.update(told(finding), result={"wait": "waiting", "refuse": "refused", "leave": "left"}.get(finding.decision.action, ""))
-        for number in set(self.vms) - set(findings):
-            self._gone(self.vms[number])
+        self.missed = {number for number in set(self.vms) - set(findings) if not self._gone(self.vms[number])}
 
     def _follow(self, record, finding):
         """A VM of ours that is not at rest: done where it should end, or failed again."""
@@ -225,11 +230,17 @@ class Run:
             self._close(record, "failed")
 
     def _gone(self, record):
-        """A VM in which nothing is under way any more: ours is where it should be or rests elsewhere; the others resolved by themselves."""
+        """A VM in which nothing is under way any more: ours is where it should be or rests elsewhere; the others resolved by themselves.
+
+        False for one that is under way: pages of the pool are counted, so that a VM that leaves it while they are read hides one of the next page.
+        """
         if record["result"] in ("", "waiting", "refused", "left") or record["id"] in self.open:
             record["state_after"] = read_vm(self.api, record["id"]).state
+            if vm_states.family(record["state_after"]) != "REST":
+                return False
             ours = record["id"] in self.open
             self._close(record, ("recovered" if record["state_after"] == record["leads_to"] else "settled") if ours else "resolved")
+        return True
 
     def _close(self, record, result):
         record["result"] = result
@@ -248,7 +259,7 @@ class Run:
             if not record["calls"]:
                 self.changes.pop()          # the ground moved: the next round looks at it afresh
             return
-        call = {"operation": action, "state": vm.state, "time": int(self.host.now()), "reason": finding.decision.reason}
+        call = {"operation": action, "state": vm.state, "seq": vm.seq, "time": int(self.host.now()), "reason": finding.decision.reason}
         self.host.record(dict(call, vm=vm.id))
         record["calls"].append(call)
         self.open.add(vm.id)

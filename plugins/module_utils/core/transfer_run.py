@@ -145,7 +145,8 @@ class Run:
         """Tell the daemon that the transfer succeeded, and follow the VM: that the call was accepted proves nothing."""
         called = self.host.now()
         reason = "every step of its transfer was run or skipped by name"
-        self.host.record({"vm": self.vm.id, "operation": recovery.SUCCESS, "state": self.vm.state, "time": int(called), "reason": reason})
+        self.host.record({"vm": self.vm.id, "operation": recovery.SUCCESS, "state": self.vm.state, "seq": self.vm.seq, "time": int(called),
+                          "reason": reason})
         self.place.note({"vm": self.vm.id, "seq": self.vm.seq, "state": self.vm.state, "file": self.seen.path, "result": "reported", "time": int(called),
                          "leads_to": change.after})
         self.api.vm_recover(self.vm.id, recovery.SUCCESS)

@@ -157,11 +157,58 @@ def test_no_more_than_a_batch_is_under_recovery_at_once():
     assert position[2] >= 4         # the third begins only after both of the first were retried
 
 
+def test_check_mode_foresees_more_than_a_batch():
+    def world():
+        return World(*[Machine(number, "PROLOG") for number in range(1, 8)])
+
+    foreseen, done = recover(world(), True, batch=2), recover(world(), batch=2)
+    assert foreseen.plan.as_list() == done.plan.as_list() and set(results(foreseen).values()) == {"predicted"}
+
+
+def test_what_a_limit_kept_from_being_begun_is_told_as_left():
+    world = World(*[Machine(number, "PROLOG", fails=9) for number in range(1, 5)])
+    with pytest.raises(NotConverged) as caught:
+        recover(world, batch=1, max_failures=1)
+    told = caught.value.as_dict()
+    assert {vm["id"]: vm["result"] for vm in told["vms"]} == {1: "failed", 2: "not_begun", 3: "not_begun", 4: "not_begun"} and told["left"] == [1, 2, 3, 4]
+    world = World(*[Machine(number, "PROLOG") for number in range(1, 4)])
+    with pytest.raises(NotConverged) as caught:
+        recover(world, batch=1, wait_timeout_s=0)
+    assert {vm["id"]: vm["result"] for vm in caught.value.as_dict()["vms"]} == {1: "unfinished", 2: "not_begun", 3: "not_begun"}
+
+
+def test_a_vm_that_the_pages_of_a_pool_hid_is_followed_on():
+    """Another VM left the pool between two pages, so that the first of the second page was on none."""
+    world = World(Machine(1, "PROLOG"))
+    plain, readings = world.vm_pool, []
+
+    def vm_pool(state):
+        readings.append(state)
+        return ["<VM_POOL></VM_POOL>"] if len(readings) in (3, 5) else plain(state)
+
+    world.vm_pool = vm_pool
+    outcome = recover(world)
+    assert results(outcome) == {1: "recovered"} and world.machines[1].state == "RUNNING" and len(readings) > 5
+
+
+def test_a_failure_of_an_operation_after_the_one_that_was_recovered_is_not_ours():
+    world = World(Machine(1, "PROLOG_MIGRATE_FAILURE", tm_mad="shared"))
+    world.record({"vm": 1, "operation": "failure", "state": "PROLOG_MIGRATE", "seq": 0, "time": 950})
+    assert plan(world)["vms"][0]["action"] == "retry"
+    plain = world.machines[1].xml
+    world.machines[1].xml = lambda: plain().replace("<SEQ>0<", "<SEQ>4<")
+    assert plan(world)["vms"][0]["action"] == "leave"
+    world.notes[-1].update(operation="retry", state="PROLOG_MIGRATE_FAILURE")
+    assert plan(world)["vms"][0]["action"] == "leave" and not recover(world).changed and world.calls == []
+
+
 def test_an_interrupted_recovery_is_finished_by_the_next_run():
     world = World(Machine(1, "PROLOG"), Machine(2, "PROLOG"), dies_after=2)
     with pytest.raises(NotThere) as caught:
         recover(world)
-    assert world.machines[1].state == "PROLOG_FAILURE" and {vm["id"] for vm in caught.value.as_dict()["vms"]} == {1, 2}
+    assert world.machines[1].state == "PROLOG_FAILURE"
+    assert {vm["id"]: vm["result"] for vm in caught.value.as_dict()["vms"]} == {1: "unfinished", 2: "unfinished"}
+    assert [note["seq"] for note in world.notes] == [0, 0, 0]
     world.dies_after, world.started = None, world.clock + 1
     world.clock += 100
     outcome = recover(world)
