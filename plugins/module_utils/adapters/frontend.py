@@ -7,6 +7,8 @@ Everything is read from files and /proc; ``root`` moves all of it (tests). Nothi
 """
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import json
 import os
 import pathlib
@@ -17,6 +19,7 @@ from xml.etree import ElementTree
 from ..core.errors import CoreError
 
 JOURNAL = "var/log/one/recovery.log"
+LOCK = "run/lock/vm_recovery.lock"
 STATE_LINE = re.compile(r"^(\w{3} \w{3} +\d+ [\d:]+ \d{4}) \[.*New (?:VM )?(?:LCM )?state is (\w+)", re.MULTILINE)
 TAIL = 64 * 1024
 
@@ -87,6 +90,23 @@ class Frontend:
         except OSError as error:
             raise CoreError("cannot write recovery's journal", str(self.journal_path), error.strerror,
                             "Without it an interrupted recovery cannot be taken up again. Mend the place, or name another journal.") from None
+
+    @contextlib.contextmanager
+    def alone(self):
+        """Hold recovery on this front-end for us alone; the lock goes with the process."""
+        path = self.root / LOCK
+        try:
+            lock = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_CREAT, 0o600)
+        except OSError as error:
+            raise CoreError("cannot lock the recovery of VMs", str(path), error.strerror,
+                            "Run this as root (become: true)." if path.parent.is_dir() else "") from None
+        with contextlib.closing(os.fdopen(lock)):
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise CoreError("another recovery of VMs is at work on this front-end", str(path), "two of them could call recover twice for one VM",
+                                f"Wait for it, then run again. Who it is: fuser {path}") from None
+            yield
 
     def cluster_owns(self, resource):
         """Tell whether this host's cluster configuration has a resource, running or not (the CIB as pacemaker keeps it on disk)."""

@@ -65,6 +65,20 @@ def test_the_journal_keeps_the_last_entry_and_skips_a_torn_line(root):
         Frontend(root, "/nowhere/x").record({"vm": 1})
 
 
+def test_two_recoveries_are_never_at_work_at_once(root):
+    with pytest.raises(CoreError, match="cannot lock the recovery of VMs at .*run/lock/vm_recovery.lock: No such file"), Frontend(root).alone():
+        pass
+    (root / "run/lock").mkdir(parents=True)
+    with Frontend(root).alone():
+        with pytest.raises(CoreError, match="another recovery of VMs is at work on this front-end .*Wait for it, then run again. Who it is: fuser"), \
+                Frontend(root).alone():
+            raise AssertionError("both hold it")
+    with pytest.raises(BlockingIOError, match="inside"), Frontend(root).alone():
+        raise BlockingIOError("inside")
+    with Frontend(root).alone():
+        pass
+
+
 def test_the_cluster_owns_what_its_configuration_has(root):
     frontend = Frontend(root)
     assert not frontend.cluster_owns("database_writer")

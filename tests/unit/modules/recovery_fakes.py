@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A daemon and a front-end that behave as measured: operations take time, recover believes what it is told, monitoring resolves what it can."""
+import contextlib
+
 from ansible_collections.constellation.opennebula.plugins.module_utils.adapters.opennebula import Refused
 from ansible_collections.constellation.opennebula.plugins.module_utils.core import recovery, vm_states
 
@@ -33,7 +35,7 @@ class World:
         self.machines = {machine.id: machine for machine in machines}
         self.clock, self.monitoring, self._transfers = 1100.0, monitoring, set(transfers)
         self.ends_transfers, self.deaf, self.dies_after = ends_transfers, deaf, dies_after
-        self.images = ""
+        self.images, self.held = "", False
         self.calls, self.notes, self.monitored_at, self.started, self.requests = [], [], 0, STARTED, 0
 
     # the daemon
@@ -95,6 +97,15 @@ class World:
 
     def last_state(self, number):
         return self.machines[number].logged
+
+    @contextlib.contextmanager
+    def alone(self):
+        assert not self.held, "two recoveries at once"
+        self.held = True
+        try:
+            yield
+        finally:
+            self.held = False
 
     def journal(self):
         return {note["vm"]: note for note in self.notes}

@@ -234,6 +234,17 @@ def test_failures_from_before_are_taken_in_only_on_request():
     assert results(recover(world, retry_failures=True)) == {1: "recovered"}
 
 
+def test_a_run_is_alone_on_its_front_end_and_check_mode_keeps_nobody_out():
+    world = World(Machine(1, "PROLOG"))
+    plain, held = world.vm_recover, []
+    world.vm_recover = lambda number, operation: (held.append(world.held), plain(number, operation))
+    with world.alone():
+        assert recover(world, True).changed and plan(world)["vms"]
+        with pytest.raises(AssertionError, match="two recoveries at once"):
+            recover(world)
+    assert world.calls == [] and results(recover(world)) == {1: "recovered"} and held == [True, True]
+
+
 def test_a_daemon_that_accepts_and_does_nothing_is_not_a_recovery():
     world = World(Machine(1, "PROLOG"), deaf=True)
     with pytest.raises(NotConverged, match="VM 1 unfinished in PROLOG"):
