@@ -197,6 +197,31 @@ def test_crashed_server_waits_for_the_peer_to_take_over(shell):
     assert code == 0 and re.findall(r"--locate|start mariadb.service", log) == ["--locate"] * 3 + ["start mariadb.service"]
 
 
+@pytest.mark.parametrize("silent", ["crm_resource", "crm_node"])
+@pytest.mark.parametrize("times, starts", [(4, True), (99, False)])
+def test_crashed_server_does_not_take_the_silence_of_a_busy_cluster_for_its_leave(shell, silent, times, starts):
+    """Back too early, it drops what nobody acknowledged while its peer still follows it."""
+    shell.program("systemctl", SYSTEMCTL.format(pacemaker=0))
+    shell.program("date", f"echo $(($(grep -c 'date ' {shell.place}/log) * 15))")
+    shell.program("sleep", "")
+    shell.program("timeout", f'shift; [ "$1" = {silent} ] && [ "$(grep -c "timeout 10 {silent}" {shell.place}/log)" -le {times} ] && exit 124; exec "$@"')
+    shell.program("crm_node", "echo alpha1")
+    shell.program("crm_resource", 'case "$*" in *--locate*) echo "resource database_writer is running on: alpha2" ;; esac')
+    code, log = shell.run("standby-return")
+    asked = re.findall(rf"timeout 10 {silent}|start mariadb.service", log)
+    assert (code, "start mariadb.service" in asked) == ((0, True) if starts else (1, False)) and asked.count(f"timeout 10 {silent}") > 4
+
+
+def test_crashed_server_waits_on_when_the_cluster_counts_the_writer_here_again(shell):
+    shell.program("systemctl", SYSTEMCTL.format(pacemaker=0))
+    shell.program("crm_node", "echo alpha1")
+    shell.program("crm_resource", f'case "$*" in *--locate*) case $(grep -c locate {shell.place}/log) in'
+                  ' 1) echo "resource database_writer is NOT running" ;; 2) echo "resource database_writer is running on: alpha1" ;;'
+                  ' *) echo "resource database_writer is running on: alpha2" ;; esac ;; esac')
+    code, log = shell.run("standby-return")
+    assert code == 0 and re.findall(r"--locate|start mariadb.service", log) == ["--locate"] * 3 + ["start mariadb.service"]
+
+
 # server id, domain, gtid_slave_pos, gtid_binlog_pos -> the position that replication starts from, None for as it is
 POSITIONS = [
     (1, 0, "0-1-663", "0-1-662", "0-1-662"),                          # the reproduced case: the echo came before the acknowledgement
