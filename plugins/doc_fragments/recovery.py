@@ -45,6 +45,7 @@ options:
     description:
       - Hosts, by name, that somebody has made sure are without power. Nothing runs there, and they are not asked. Say it only of what you saw;
         a host that is merely cut off goes on running its VMs.
+      - One that reported to the daemon within the last O(monitoring_settle_s) is not believed to be off. Its VMs are left alone.
       - What was lost and can only be done on such a host is neither tried again nor waited for.
     type: list
     elements: str

@@ -33,7 +33,9 @@ Scene = namedtuple("Scene", "now started logs hosts transfers journal transfer_s
 
 _TIMES = ("STIME", "ETIME", "PSTIME", "PETIME", "RSTIME", "RETIME", "ESTIME", "EETIME")
 _IN_PLACE = ("shared", "qcow2")             # drivers whose system datastore is the same directory on every host
-_MONITORED = (1, 2, 4, 7)                   # MONITORING_MONITORED, MONITORED, DISABLED (still probed), MONITORING_DISABLED
+MONITORED = 2                               # what a host is once its report came
+# and DISABLED (still probed). Not MONITORING_MONITORED and its like (up to 5.10): their time is when the host was asked, dead or not (Host.h of 5.0.2)
+_MONITORED = (MONITORED, 4)
 # state → the time in the last record at which this step began. Others leave none (SAVE_STOP, SAVE_SUSPEND, SHUTDOWN*, operations on a VM that is off).
 _BEGAN = {"MIGRATE": "STIME", "SAVE_MIGRATE": "STIME", "HOTPLUG": "STIME", "HOTPLUG_NIC": "STIME", "DISK_SNAPSHOT": "STIME", "DISK_SNAPSHOT_DELETE": "STIME",
           "CLEANUP_RESUBMIT": "ETIME"}

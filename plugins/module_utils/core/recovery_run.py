@@ -40,9 +40,17 @@ def survey(api, host, options, known=None, hypervisors=None, called=None):
     # what the daemon is at work on, and what rests in a failure that is not ours, is no business of a hypervisor
     open_ = [finding.vm for finding in findings if finding.decision.action != recovery.LEAVE
              and (vm_states.is_failure(finding.vm.state) or finding.evidence.began != "after")]
-    reports, numbers = hypervisors.at(open_, host.now(), called or {}), {vm.id for vm in open_}
-    return [judge(finding.vm, scene, host, reports, options.hosts_off, options.datastore_location) if finding.vm.id in numbers else finding
-            for finding in findings]
+    doubts = _doubts(scene, options)
+    reports, numbers = dict(hypervisors.at(open_, host.now(), called or {}), **doubts), {vm.id for vm in open_}
+    off = [name for name in options.hosts_off if name not in doubts]
+    return [judge(finding.vm, scene, host, reports, off, options.datastore_location) if finding.vm.id in numbers else finding for finding in findings]
+
+
+def _doubts(scene, options):
+    """Return host → why it is not believed to be off: it reported to the daemon a moment ago. A mistaken name would let its VMs run twice."""
+    return {host.name: f"{host.name}: it is said to be off, and it reported to the daemon {max(0, int(scene.now - host.monitored_at))} s ago"
+            for host in scene.hosts.values() if host.name in options.hosts_off and host.state == evidence.MONITORED
+            and scene.now - host.monitored_at < options.monitoring_settle_s}
 
 
 def _moving(api, asked):

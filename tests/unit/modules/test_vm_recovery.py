@@ -124,6 +124,14 @@ def test_a_transfer_that_does_not_end_is_left_alone():
     assert results(outcome) == {1: "waiting"} and outcome.results["left"] == [1] and world.calls == []
 
 
+@pytest.mark.parametrize("state, monitored", [(1, "no"), (2, "yes"), (3, "no"), (4, "yes"), (5, "no"), (7, "no"), (8, "no")])
+def test_a_host_that_was_only_asked_has_not_reported(state, monitored):
+    world = World(Machine(1, "BOOT"))
+    world.host_pool = lambda: f"<HOST_POOL><HOST><ID>0</ID><NAME>kvm1</NAME><STATE>{state}</STATE><LAST_MON_TIME>1090</LAST_MON_TIME></HOST></HOST_POOL>"
+    seen = plan(world)["vms"][0]
+    assert seen["evidence"]["monitored"] == monitored and seen["action"] == {"yes": "failure", "no": "wait"}[monitored]
+
+
 def test_orphans_get_their_time_after_a_fresh_start():
     world = World(Machine(1, "PROLOG"))
     world.clock = 1010.0

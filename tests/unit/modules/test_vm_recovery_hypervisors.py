@@ -113,6 +113,22 @@ def test_hosts_are_asked_again_before_the_retry_that_follows_our_failure():
     assert only["result"] == "recovered" and hosts.asked == ["kvm1", "kvm2"] * 2
 
 
+def test_host_that_is_said_to_be_off_and_reports_is_not_believed_to_be_off():
+    """The wrong name: put back to PENDING, the VM would be started elsewhere while it runs here."""
+    def world(ago, state):
+        made = fakes.World(Machine(6, "CLEANUP_RESUBMIT", ["kvm2"]))
+        made.host_pool = lambda: (f"<HOST_POOL><HOST><ID>1</ID><NAME>kvm2</NAME><STATE>{state}</STATE><LAST_MON_TIME>{int(made.clock - ago)}</LAST_MON_TIME>"
+                                  "</HOST></HOST_POOL>")
+        return made
+
+    for ago, state, believed in ((20, 2, False), (59, 2, False), (60, 2, True), (20, 3, True), (20, 5, True)):
+        lost = world(ago, state)
+        hosts = Hosts(lost)
+        seen = told(lost, hosts, hosts_off=["kvm2"])
+        assert (seen["action"] == "failure") is believed and "kvm2" not in hosts.asked, (ago, state, seen)
+        assert believed or f"kvm2: it is said to be off, and it reported to the daemon {ago} s ago" in seen["reason"]
+
+
 @pytest.mark.parametrize("state", ["PROLOG", "BOOT", "EPILOG", "SHUTDOWN", "PROLOG_MIGRATE", "PROLOG_FAILURE", "BOOT_FAILURE"])
 def test_what_can_only_be_done_on_a_host_that_is_off_is_neither_tried_nor_waited_for(state):
     world = fakes.World(Machine(6, state), monitoring=False)
