@@ -433,6 +433,31 @@ def test_channel_is_not_followed_that_somebody_else_stopped_or_whose_peer_is_awa
     assert server.wrote == []
 
 
+@pytest.mark.parametrize("age_s, io, read_only, stays", [(500, "Yes", 1, False), (5, "Yes", 1, True), (500, "Connecting", 1, True), (500, "Yes", 0, True)])
+def test_mark_of_a_channel_that_is_followed_does_not_excuse_it_for_ever(gate, config, tmp_path, age_s, io, read_only, stays):
+    """A restarted MariaDB starts its channels; a promotion that finds the mark does not ask why one of them stopped."""
+    gate.PARKED = tmp_path
+    (tmp_path / "zone0-slave").touch()
+    gate.time = type("Time", (), {"time": staticmethod(lambda: (tmp_path / "zone0-slave").stat().st_mtime + age_s)})
+    server = Healing([dict(row(io=io), Gtid_IO_Pos="0-1-5")], read_only=read_only)
+    world(gate, server, FakeServer([row("zone0-master")]))
+    gate.heal(config, pause=lambda seconds: None)
+    assert server.wrote == [] and (tmp_path / "zone0-slave").exists() == stays
+
+
+def test_parked_channel_that_a_restarted_server_started_too_early_is_started_again(gate, config, tmp_path):
+    gate.PARKED = tmp_path
+    (tmp_path / "zone0-slave").touch()
+    early = dict(row(io="No", io_errno=1236), Gtid_IO_Pos="0-1-5", Last_IO_Error="requested to start from GTID 0-1-5, which is not in the master's binlog")
+    server = Healing([early])
+    world(gate, server, FakeServer([row("zone0-master")], position="0-1-4"))
+    gate.heal(config, pause=lambda seconds: None)
+    assert server.wrote == []
+    world(gate, server, FakeServer([row("zone0-master")], position="0-1-5"))
+    gate.heal(config, pause=lambda seconds: None)
+    assert server.wrote == [("START", "zone0-slave")]
+
+
 def test_healer_without_a_server_or_a_configuration_is_silent_and_one_that_healed_says_so(gate, config, tmp_path, capsys):
     files = ["--config", str(tmp_path / "gate.conf"), "--credentials", str(tmp_path / "gate.cnf")]
     gate.HEAL_PAUSE_S = 0
