@@ -21,6 +21,7 @@ from ..core.errors import CoreError
 JOURNAL = "var/log/one/recovery.log"
 LOCK = "run/lock/vm_recovery.lock"
 STATE_LINE = re.compile(r"^(\w{3} \w{3} +\d+ [\d:]+ \d{4}) \[.*New (?:VM )?(?:LCM )?state is (\w+)", re.MULTILINE)
+INFORMATION = re.compile(r"^[^\[\n]*\[[^\]\n]*\](?:\[[^\]\n]*\])?\[[ID]\]: ", re.MULTILINE)
 TAIL = 64 * 1024
 
 
@@ -63,9 +64,13 @@ class Frontend:
         return None
 
     def logs_since(self, started):
-        """Tell whether the daemon that runs since then writes its logs into files here (LOG = [ SYSTEM = "file" ])."""
+        """Tell whether the daemon that runs since then writes its logs into files here (LOG = [ SYSTEM = "file" ]), states of VMs among them.
+
+        It tells these at level 2 (information); with DEBUG_LEVEL 0 or 1 a VM's log that says nothing of a new state says nothing at all.
+        """
+        path = self.root / "var/log/one/oned.log"
         try:
-            return (self.root / "var/log/one/oned.log").stat().st_mtime >= started
+            return path.stat().st_mtime >= started and bool(INFORMATION.search(_tail(path)))
         except OSError:
             return False
 

@@ -53,6 +53,19 @@ def test_last_state_comes_from_the_log_of_packages_or_the_vm_directory(root):
     assert frontend.last_state(7)[1] == "BOOT"
 
 
+@pytest.mark.parametrize("line, told", [
+    ("Fri Nov 20 18:34:44 2026 [Z0][ONE][I]: Log level:3 [0=ERROR,1=WARNING,2=INFO,3=DEBUG]", True),
+    ("Fri Nov 20 18:34:44 2026 [Z0][ReM][D]: Req:16 UID:0 one.vm.info invoked", True), ("Fri Nov 20 18:34:44 2026 [ONE][I]: Starting", True),
+    ("Fri Nov 20 18:34:44 2026 [Z0][ONE][E]: VM said [VMM][I]: x", False), ("Fri Nov 20 18:34:44 2026 [Z0][ONE][W]: x", False), ("", False)])
+def test_logs_tell_of_states_only_at_a_level_that_has_them(root, line, told):
+    log = root / "var/log/one/oned.log"
+    log.write_text("Fri Nov 20 18:34:43 2026 [Z0][ONE][E]: x\n" + line + "\n")
+    written = log.stat().st_mtime
+    assert Frontend(root).logs_since(written - 1) is told and not Frontend(root).logs_since(written + 1)
+    log.unlink()
+    assert not Frontend(root).logs_since(0)
+
+
 def test_the_journal_keeps_the_last_entry_and_skips_a_torn_line(root):
     frontend = Frontend(root)
     assert frontend.journal() == {}
