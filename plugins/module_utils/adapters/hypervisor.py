@@ -23,6 +23,7 @@ PORT = 22
 ATTEMPTS = 3
 KEYS = ("id_ed25519", "id_ecdsa", "id_rsa")
 MOST_BYTES = 32 << 20               # of one host's answer
+UNREAD = "Mend the file (config, known_hosts or a key), or name another folder (ssh_directory)."
 INSTALL = "Install python3-paramiko and python3-tenacity on this front-end, or leave the hypervisors out (ask_hypervisors: false)."
 
 
@@ -60,12 +61,18 @@ class Hypervisors:
         return done.stdout.decode("utf-8", "replace")
 
     def _settings(self, paramiko):
-        config = paramiko.SSHConfig()
-        with contextlib.suppress(OSError):
-            config = paramiko.SSHConfig.from_path(str(self.directory / "config"))
-        return config
+        """Return oneadmin's ssh config, or the error that says why it cannot be read: paramiko knows less of its grammar than ssh does."""
+        path = self.directory / "config"
+        try:
+            return paramiko.SSHConfig.from_path(str(path))
+        except OSError:
+            return paramiko.SSHConfig()
+        except (paramiko.SSHException, ValueError) as error:
+            return CoreError("it cannot be asked", str(path), f"paramiko does not understand this file: {_why(error)}", UNREAD)
 
     def _ask(self, libraries, settings, host, text):
+        if isinstance(settings, CoreError):
+            return settings
         paramiko, tenacity = libraries
         lost = (OSError, EOFError, paramiko.SSHException)
         # what another attempt does not change
@@ -89,6 +96,9 @@ class Hypervisors:
             return CoreError("its name is not known", host, error.strerror or str(error), "Put it into DNS or /etc/hosts of the front-end.")
         except lost as error:
             return CoreError("it cannot be asked", host, _why(error), "Is it up, and is it reachable from this front-end?")
+        except (paramiko.hostkeys.InvalidHostKey, ValueError, ImportError) as error:
+            # a line of known_hosts, a key, a port that is no number, a Match exec without its library
+            return CoreError("it cannot be asked", host, f"paramiko does not understand what is in {self.directory}: {_why(error)}", UNREAD)
 
     def _connect(self, paramiko, options, host):
         client = paramiko.SSHClient()

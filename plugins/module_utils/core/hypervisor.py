@@ -75,7 +75,7 @@ for place in $(printf '%s\n' "$aliases" | cut -f2 | sort -u) "$location"; do
     set -- "$@" -lname "$place/*" -o -lname "$place"
 done
 set +f
-[ -e /proc/self/fd ] && command -v find > /dev/null && {
+[ -e /proc/self/fd ] && [ "$(find /proc/self/fd -maxdepth 0 ! -lname x -printf y 2> /dev/null)" = y ] && grep -aq . /proc/self/comm && {
     find /proc/[0-9]*/fd /proc/[0-9]*/cwd \( "$@" \) -printf '%p\t%l\n' 2> /dev/null
     grep -a -H . /proc/[0-9]*/comm 2> /dev/null | sed 's/^\([^:]*\):/\1\t/'
     grep -a -H -e "datastores/" -e "guest=" -e "one-[0-9]" -e "$location" /proc/[0-9]*/cmdline 2> /dev/null | tr '\0' ' ' | sed 's/^\([^:]*\):/\1\t/'
