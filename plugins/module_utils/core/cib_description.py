@@ -32,6 +32,7 @@ from .errors import Problems
 KEYS = tuple(pairs.key for pairs in PAIRS) + tuple(kind.key for kind in KINDS)
 _OPERATION_FIELDS = ("name", "interval", "timeout", "on_fail", "role", "start_delay", "interval_origin", "enabled", "record_pending", "options", "meta")
 _ALERT_KINDS = ("attributes", "fencing", "nodes", "resources")          # alerts-2.10.rng
+_SHAPED = ("options", "meta", "utilization", "values", "rule", "rules", "sets", "operations", "devices", "recipients")
 _ACTION = re.compile(r"^pcmk_\w+_action$")                              # on and off, which YAML reads as true and false
 _ID = re.compile(r"^[A-Za-z_][A-Za-z0-9_.-]*$")
 _CHOICES = {                            # constraints-3.9.rng, resources-3.9.rng
@@ -53,8 +54,12 @@ def declared(description, secrets=None):
     problems, found, ids = [], {}, {}
     description = {key: value for key, value in (description or {}).items() if value is not None}
     problems += [one.replace("field", "key").replace("description: ", "") for one in unknown_fields("description", set(description), KEYS + ("absent",))]
+    for owner, own in (secrets or {}).items():           # before anything else: none of what follows may print them
+        if not isinstance(own or {}, dict) or any(cib_trees.not_single("", name, value) for name, value in (own or {}).items()):
+            raise Problems("the description of the cluster is not usable", [f"secrets for '{owner}' are written as a mapping of option to value"])
     for pairs in PAIRS:
         for name, value in _single_values(pairs, description.get(pairs.key) or {}, problems):
+            problems += cib_trees.not_single(pairs.key, name, value)
             found[(pairs.label, name)] = None if value is None else cib_values.text(value)
     problems += _slips("resource_defaults", description.get("resource_defaults") or ())
     for kind in KINDS:
@@ -63,13 +68,15 @@ def declared(description, secrets=None):
             name = entry.get("id")
             where = f"{kind.label} {name}"
             wrong = [] if name else [f"{where}: 'id' is missing"]
+            wrong += [one for field, value in entry.items() if field in _SHAPED for one in cib_trees.misshapen(where, field, value)]
+            shapeless = bool(wrong)
             wrong += [f"{where}: {one}" for one in kind.lacks(entry)] + unknown_fields(where, set(entry), kind.all_fields())
             if name and not _ID.match(name):
                 wrong.append(f"{where}: an id has letters, digits, '_', '-' and '.' only, and begins with a letter or '_'")
             if name in ids:
                 wrong.append(f"{where}: the id is used twice (also by a {ids[name]})")
             ids[name] = kind.label
-            problems += wrong + _slips(where, entry.get("meta") or () if kind.section == "resources" else ())
+            problems += wrong + _slips(where, entry.get("meta") or () if kind.section == "resources" and not shapeless else ())
             if not wrong:
                 found[(kind.label, name)] = _values(kind, entry, (secrets or {}).get(name, {}), where, problems)
     for name in sorted(set(secrets or {}) - {name for label, name in found if label in _WITH_OPTIONS}):
@@ -121,7 +128,7 @@ def _values(kind, entry, secrets, where, problems):
         elif name == "values":
             values[name] = _texts(value)
         elif name == "devices" and isinstance(value, (list, tuple)):
-            values[name] = ",".join(value)
+            values[name] = ",".join(map(cib_values.text, value))
         else:
             values[name] = choice(where, name, value, _CHOICES.get(name), problems)
     return {name: value for name, value in values.items() if kind.codec.defaults.get(name) != value}

@@ -151,6 +151,43 @@ def _expression(entry, where, problems):
     return {tag: declared(tag, values, where, problems) for tag, values in entry.items()}
 
 
+_MANY = {"rules": "rule", "sets": "resource_set", "expressions": "entry", "members": "member", "recipients": "recipient", "operations": "op"}
+_SINGLES = ("options", "meta", "utilization", "values", "date_spec", "duration")           # mappings of names to single values
+_MAPPINGS = EXPRESSIONS + _SINGLES + ("entry", "resource_set", "op")
+
+
+def misshapen(where, name, value):
+    """Return where a value is no list, mapping or single value although its name asks for one; its text would become something that nobody meant.
+
+    >>> misshapen("resource r", "options", {"ip": ["192.0.2.1"]})
+    ["resource r: options: 'ip' is a list; one text or number is wanted"]
+    """
+    if value is None:
+        return []
+    if name in _MANY or (name == "devices" and isinstance(value, (list, tuple))):
+        if not isinstance(value, (list, tuple)):
+            return [f"{where}: {name} is {kind_of(value)}; a list is wanted"]
+        return [problem for one in value for problem in misshapen(where, _MANY.get(name, name[:-1]), one)]
+    if name in _MAPPINGS or (name == "recipient" and isinstance(value, dict)):
+        if not isinstance(value, dict):                  # of a rule and the like ``declared`` says more
+            return [f"{where}: {name} is {kind_of(value)}; a mapping is wanted"] if name in _SINGLES + ("op",) else []
+        look = not_single if name in _SINGLES else misshapen
+        unknown = set(value) - set(_FIELDS[name]) - set(_MANY) - set(_MAPPINGS) if name in _FIELDS and name not in _SINGLES else ()
+        return [problem for inner, one in value.items() if inner not in unknown for problem in look(f"{where}: {name}", inner, one)]
+    return not_single(where, name, value)
+
+
+def not_single(where, name, value):
+    """Return what is wrong with the name or the value of a pair: neither can hold more than one text."""
+    if not isinstance(name, str):
+        return [f"{where}: the name {name!r} is no text"]
+    return [f"{where}: '{name}' is {kind_of(value)}; one text or number is wanted"] if isinstance(value, (dict, list, tuple)) else []
+
+
+def kind_of(value):
+    return "a mapping" if isinstance(value, dict) else "a list" if isinstance(value, (list, tuple)) else "one value"
+
+
 def choice(where, name, value, choices, problems):
     """Return a value as the CIB spells it; add to ``problems`` when it is none of ``choices``, or no score where it should be one."""
     value = cib_values.text(value)
@@ -164,7 +201,7 @@ def choice(where, name, value, choices, problems):
 
 
 def unknown_fields(where, given, known):
-    return [f"{where}: unknown field '{name}'" + near(name, known) for name in sorted(given - set(known))]
+    return [f"{where}: unknown field '{name}'" + near(str(name), known) for name in sorted(given - set(known), key=str)]
 
 
 def near(word, known):

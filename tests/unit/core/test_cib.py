@@ -293,6 +293,20 @@ WRONG = {  # a description → what is said about it
     "timeout": ({"resources": [{"id": "r", "agent": "systemd:x", "operations": [{"name": "stop", "timeout": "soon"}]}]},
                 "resource r: operation stop: timeout 'soon' is not a duration"),
     "rule": ({"locations": [{"id": "l", "resource": "a", "rules": ["#uname eq a"]}]}, "location l: a rule is written as a mapping, not as '#uname eq a'"),
+    "list in options": ({"fence_devices": [{"id": "f", "agent": "fence_x", "options": {"pcmk_host_list": ["a", "b"]}}]},
+                        "fence device f: options: 'pcmk_host_list' is a list; one text or number is wanted"),
+    "mapping in a property": ({"properties": {"maintenance-mode": {"x": 1}}}, "properties: 'maintenance-mode' is a mapping; one text or number is wanted"),
+    "number of options": ({"alerts": [{"id": "x", "path": "/x", "recipients": [{"value": "v", "meta": 5}]}]},
+                          "alert x: recipient: meta is one value; a mapping is wanted"),
+    "one member": ({"colocations": [{"id": "c", "score": 1, "sets": [{"members": 5}]}]}, "colocation c: resource_set: members is one value; a list is wanted"),
+    "one expression": ({"locations": [{"id": "l", "resource": "a", "rules": [{"expressions": 5}]}]},
+                       "location l: rule: expressions is one value; a list is wanted"),
+    "list in an expression": ({"locations": [{"id": "l", "resource": "a", "rules": [{"expressions": [{"expression": {
+        "attribute": ["x"], "operation": "defined"}}]}]}]}, "location l: rule: entry: expression: 'attribute' is a list; one text or number is wanted"),
+    "list in an operation": ({"resources": [{"id": "r", "agent": "systemd:x", "operations": [{"name": "stop", "options": {"a": [1]}}]}]},
+                             "resource r: op: options: 'a' is a list; one text or number is wanted"),
+    "number as a name": ({"resources": [{"id": "r", "agent": "systemd:x", "options": {1: 2}}]}, "resource r: options: the name 1 is no text"),
+    "number as a field": ({"colocations": [{"id": "c", "score": 1, "sets": [{"members": ["a"], 1: 2}]}]}, "colocation c: resource_set: unknown field '1'"),
     "expression": ({"locations": [{"id": "l", "resource": "a", "rules": [{"expressions": [{"attribute": "x"}]}]}]},
                    "location l: an expression is written as a mapping with one of these keys: expression, date_expression"),
     "no expression": ({"locations": [{"id": "l", "resource": "a", "rules": [{"score": 1}]}]}, "location l: rule: 'expressions' is missing"),
@@ -317,6 +331,13 @@ def test_mistake_in_a_description_is_named_with_what_is_right(case):
     with pytest.raises(Problems) as caught:
         cib.declared(description)
     assert [one for one in caught.value.problems if message in one], caught.value.problems
+
+
+@pytest.mark.parametrize("own", ["CANARY", ["CANARY"], {"password": ["CANARY"]}, {"password": {"CANARY": 1}}, {1: "CANARY"}])
+def test_secrets_of_another_shape_are_refused_unseen(own):
+    with pytest.raises(Problems, match="secrets for 'f' are written as a mapping of option to value") as caught:
+        cib.declared({"fence_devices": [{"id": "f", "agent": "fence_x"}]}, {"f": own})
+    assert "CANARY" not in str(caught.value)
 
 
 def test_booleans_are_spelled_as_the_schema_of_the_cib_wants_them():
