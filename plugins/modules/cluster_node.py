@@ -96,9 +96,12 @@ def ensure(params, cluster, check_mode):
 
 
 def _set_state(cluster, node, before, after):
-    for state, setter in (("standby", cluster.set_standby), ("maintenance", cluster.set_maintenance)):
-        if state in (before, after):
-            setter(node, state == after)
+    setters = {"standby": cluster.set_standby, "maintenance": cluster.set_maintenance}
+    if after in setters and after not in before:         # first: in between the node must not count as online, and start something
+        setters[after](node, True)
+    for flag, setter in setters.items():                 # under maintenance the end of standby moves nothing
+        if flag in before and flag != after:
+            setter(node, False)
 
 
 SPEC = {

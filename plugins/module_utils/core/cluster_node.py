@@ -20,9 +20,9 @@ def plan(seen, node, state=None, cleanup=(), restart=()):
         raise CoreError(f"node {node} is not in the cluster", why=f"the cluster knows {', '.join(entry['name'] for entry in seen['nodes'])}",
                         hint="Use the name that 'crm_node --name' shows on that node.")
     changes = []
-    now = "maintenance" if found["maintenance"] else "standby" if found["standby"] else "online"
-    if state and state != now:
-        changes.append(Change("node", node, now, state, step=("state", now, state)))
+    now = [flag for flag in ("maintenance", "standby") if found[flag]]
+    if state and [state] != (now or ["online"]):
+        changes.append(Change("node", node, " and ".join(now) or "online", state, step=("state", now, state)))
     for resource in cleanup:
         failures = [failure for failure in seen["failed_actions"] if failure["resource"] == resource and failure["node"] == node]
         if failures:

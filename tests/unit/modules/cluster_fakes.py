@@ -45,6 +45,7 @@ class Cluster:
         self.running, self.bad_options, self.vote = corosync_conf.Document(members).options() if members else {}, {}, 1
         self.missing_units = ()
         self.idle, self.interfere, self.stubborn, self.seeded, self.standby = True, 0, False, None, set()
+        self.maintained = set()
 
     # configuration
     def cib(self, node=None):
@@ -111,9 +112,10 @@ class Cluster:
             text = text.replace(line, line + "\n" + line.replace("alpha2", "alpha3").replace('id="2"', 'id="3"').replace(
                 'unclean="false"', f'unclean="{str("alpha3" in self.unclean).lower()}"'))
         for node in ("alpha1", "alpha2", "alpha3"):
-            flags = f'online="{str(node in self.online).lower()}" standby="{str(node in self.standby).lower()}"'
-            for before in ('online="true" standby="false"',):
-                text = text.replace(f'<node name="{node}" id="{node[-1]}" {before}', f'<node name="{node}" id="{node[-1]}" {flags}')
+            flags = (f'online="{str(node in self.online).lower()}" standby="{str(node in self.standby).lower()}" standby_onfail="false" '
+                     f'maintenance="{str(node in self.maintained).lower()}"')
+            before = 'online="true" standby="false" standby_onfail="false" maintenance="false"'
+            text = text.replace(f'<node name="{node}" id="{node[-1]}" {before}', f'<node name="{node}" id="{node[-1]}" {flags}')
         return text
 
     def members(self):
@@ -260,6 +262,7 @@ class Cluster:
 
     def set_maintenance(self, node, maintenance):
         self.writes.append(f"maintenance {node} {maintenance}")
+        (self.maintained.add if maintenance else self.maintained.discard)(node)
 
     def cleanup(self, resource, node=None):
         self.writes.append(f"cleanup {resource} {node}")

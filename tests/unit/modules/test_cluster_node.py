@@ -157,6 +157,26 @@ def test_node_goes_into_standby_and_back_once_each():
     assert cluster.writes == ["standby alpha1 True", "standby alpha1 False"]
 
 
+@pytest.mark.parametrize("state, left", [("online", (False, False)), ("standby", (True, False)), ("maintenance", (False, True))])
+def test_node_in_standby_and_maintenance_gets_what_is_asked_for_in_one_run(state, left):
+    cluster = Cluster()
+    cluster.standby, cluster.maintained = {"alpha1"}, {"alpha1"}
+    predicted, done = node(cluster, True, state=state), node(cluster, state=state)
+    assert predicted.plan.as_list() == done.plan.as_list() == [
+        {"kind": "node", "target": "alpha1", "before": "maintenance and standby", "after": state}]
+    assert ("alpha1" in cluster.standby, "alpha1" in cluster.maintained) == left
+    assert not node(cluster, state=state).changed
+
+
+@pytest.mark.parametrize("before, after", [("standby", "maintenance"), ("maintenance", "standby")])
+def test_node_is_never_online_on_the_way_from_one_state_to_the_other(before, after):
+    cluster = Cluster()
+    node(cluster, state=before)
+    cluster.writes.clear()
+    node(cluster, state=after)
+    assert cluster.writes == [f"{after} alpha1 True", f"{before} alpha1 False"]
+
+
 def test_resource_restarts_only_where_it_runs():
     cluster = Cluster()
     assert node(cluster, name="alpha1", restart=["opennebula"]).changed
