@@ -431,9 +431,9 @@ def ensure(params, cluster, check_mode, clock=pacemaker.Clock):
     def plan(text):
         return cib.plan(cib.parse(text or cib.EMPTY), wanted, absent, secrets, params["exclusive"])
 
-    def apply(todo):
+    def apply(dummy_todo):                               # it may be newer than what was examined
         _one_copy(cluster, clock)
-        written.append(_write(cluster, plan, todo, params["verify_fencing"], clock))
+        written.append(_write(cluster, plan, examined, params["verify_fencing"], clock))
         idle = cluster.wait_idle(params["wait_timeout_s"])
         complaints.extend(cluster_status.complaints(cluster_status.parse(cluster.monitor()), {name for dummy, name in wanted}))
         if not idle:
@@ -441,7 +441,8 @@ def ensure(params, cluster, check_mode, clock=pacemaker.Clock):
                             hint="The new configuration is in place. Look at 'crm_mon -1r' and the journal of pacemaker.")
 
     text = look()
-    warnings = _examine(text, plan(text), cluster, params["verify_fencing"], check_mode)
+    examined = plan(text)
+    warnings = _examine(text, examined, cluster, params["verify_fencing"], check_mode)
     outcome = converge(look, plan, apply, check_mode, {"complaints": complaints}, header="cluster configuration")
     todo = written[0] if written else outcome.plan       # what was done, should the configuration have moved since it was predicted
     return dataclasses.replace(outcome, plan=dataclasses.replace(todo, warnings=todo.warnings + tuple(renamed + warnings + complaints)))

@@ -148,7 +148,7 @@ def _federation_address(description, zone, settings, absent):
     if not zone.get("federation_vip"):
         absent |= {FEDERATION_VIP, constraint, rule}
         return
-    description["resources"].append(_address(FEDERATION_VIP, zone["federation_vip"], DEFAULTS))
+    description["resources"].append(_address(FEDERATION_VIP, zone["federation_vip"], settings))
     description["colocations"].append({"id": constraint, "resource": FEDERATION_VIP, "with": VIP, "score": "-1000"})
     if not settings["writer_agent"]:
         absent.add(rule)

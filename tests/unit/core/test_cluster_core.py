@@ -137,6 +137,12 @@ def test_power_of_a_node_with_several_devices(codes, levels, expected):
             fencing.power("n", answers, levels)
 
 
+def test_every_address_the_writer_and_the_services_are_checked_as_often():
+    intervals = {operation["interval"] for resource in described(settings={"monitor_interval_s": 7})["resources"]
+                 for operation in resource["operations"] if operation["name"] == "monitor"}
+    assert intervals == {"7s"}
+
+
 def test_delay_interface_and_own_options_win():
     fences = {"alpha1": dict(FENCE, ip="1", delay_s=7, pcmk_reboot_action="reboot", secure=True), "alpha2": {"agent": "fence_xvm"}}
     description = described(fences=fences, vip={"ip": "2001:db8::1", "prefix": 64, "nic": "eth7"})

@@ -90,6 +90,23 @@ def test_moved_configuration_is_read_again_until_the_patch_fits():
     assert cluster.writes == []
 
 
+def test_what_moves_right_after_the_examination_is_examined_too():
+    """Somebody takes the device out between the first look and the next: it is not put back unasked."""
+    cluster = Cluster()
+    ensure(wanted(), cluster)
+    with_device, cluster.text, cluster.writes = cluster.text, None, []
+    without = cib.parse(with_device)
+    resources = without.find("configuration/resources")
+    resources.remove(next(one for one in resources if one.get("id") == "fence_new"))
+    texts = [with_device]
+    cluster.cib = lambda node=None: texts.pop() if texts else cluster.text
+    cluster.text = cib.ET.tostring(without, encoding="unicode")
+    cluster.answers["fence_ilo_ssh"] = (1, "Unable to connect/login")
+    with pytest.raises(Problems, match="fence_new .* does not answer for alpha2"):
+        ensure(wanted(), cluster)
+    assert cluster.writes == []
+
+
 def test_cluster_that_ignores_the_patch_is_named():
     cluster = Cluster()
     cluster.stubborn = True
