@@ -15,7 +15,7 @@ options:
   transfer_settle_s:
     description:
       - Seconds that the daemon must have run before a lost transfer counts as ended.
-      - The transfer scripts of a dead daemon go on as orphans. Those on this host are seen; those on a hypervisor get this time.
+      - The transfer scripts of a dead daemon go on as orphans. Those on this host are seen, and those of O(transfers_elsewhere); those on a hypervisor get this time.
     type: int
     default: 30
   monitoring_settle_s:
@@ -34,6 +34,13 @@ options:
         and it tells afterwards what was done and why.
     type: path
     default: /var/log/one/recovery.log
+  transfers_elsewhere:
+    description:
+      - VMs, by id, that transfer scripts on other front-ends work on, as RV(constellation.opennebula.vm_transfer_info#module:running) tells them there.
+        They are left alone. The role finds them.
+    type: list
+    elements: int
+    default: []
   ask_hypervisors:
     description:
       - Whether the KVM hosts of stuck VMs are asked over ssh what they have of them. One session for each host; the script that runs there only reads.

@@ -16,6 +16,7 @@ description:
   - Deleting and recreating VMs is never chosen and cannot be asked for here.
   - Waits for monitoring and for transfers that still run, as long as O(wait_timeout_s) allows, and so does check mode, which calls no recover operation
     and foresees what a run would do.
+  - One recovery runs on a front-end at a time; another one is refused.
   - Fails when a VM that it recovered did not come to rest; VMs that it left alone are in RV(left).
 options:
   wait_timeout_s:
@@ -108,6 +109,7 @@ SPEC = {
     "monitoring_settle_s": {"type": "int", "default": 60},
     "retry_failures": {"type": "bool", "default": False},
     "journal": {"type": "path", "default": "/var/log/one/recovery.log"},
+    "transfers_elsewhere": {"type": "list", "elements": "int", "default": []},
     "ask_hypervisors": {"type": "bool", "default": True},
     "hosts_off": {"type": "list", "elements": "str", "default": []},
     "datastore_location": {"type": "path", "default": "/var/lib/one/datastores"},

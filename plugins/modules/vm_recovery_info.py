@@ -93,6 +93,7 @@ SPEC = {
     "monitoring_settle_s": {"type": "int", "default": 60},
     "retry_failures": {"type": "bool", "default": False},
     "journal": {"type": "path", "default": "/var/log/one/recovery.log"},
+    "transfers_elsewhere": {"type": "list", "elements": "int", "default": []},
     "ask_hypervisors": {"type": "bool", "default": True},
     "hosts_off": {"type": "list", "elements": "str", "default": []},
     "datastore_location": {"type": "path", "default": "/var/lib/one/datastores"},

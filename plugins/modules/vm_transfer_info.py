@@ -11,7 +11,7 @@ version_added: "0.1.0"
 description:
   - When the disks of a VM cannot be prepared, moved or cleaned up, the daemon's transfer script for it stays on the front-end, one command a line.
     C(onevm recover --retry --interactive) shows it to a person at a terminal; this returns it as data. Changes nothing and runs nothing.
-  - Runs on the front-end on which the daemon runs.
+  - Runs on the front-end on which the daemon runs. On another one it tells only RV(running), the transfers that a daemon left there.
 options:
   vms:
     description: These VMs, by id. By default every VM in a state whose transfer can be run step by step.
@@ -43,6 +43,12 @@ reason:
   returned: when none answered
   type: str
   sample: "OpenNebula does not answer at http://localhost:2633/RPC2: Connection refused."
+running:
+  description: The ids of VMs that a transfer script works on, on this host, whether a daemon answers or not.
+  returned: always
+  type: list
+  elements: int
+  sample: [42]
 transfers:
   description:
     - A row for each VM, by id. C(running) tells whether a transfer script works on it on this host now, C(problem) why its steps cannot be run,
@@ -91,10 +97,11 @@ SPEC = {
 
 def read(params, connect, host, place):
     """Return the steps; no daemon is an answer."""
+    running = sorted(host.transfers())
     try:
-        return {"answers": True, "transfers": transfer_run.survey(connect(), host, place, params["vms"])}
+        return {"answers": True, "running": running, "transfers": transfer_run.survey(connect(), host, place, params["vms"])}
     except NotThere as error:
-        return {"answers": False, "reason": str(error), "transfers": []}
+        return {"answers": False, "reason": str(error), "running": running, "transfers": []}
 
 
 def main():

@@ -20,8 +20,9 @@ ACTIVE, CLONING = 3, 10
 SLOW_S = 3                  # the daemon answers a recover call before it acts on it; a state younger than this may still be the one before the call
 LOOK_S = 10                 # how old an answer of a hypervisor may be when it is acted upon
 Options = namedtuple(
-    "Options", "vms transfer_settle_s monitoring_settle_s retry_failures wait_timeout_s poll_s batch max_failures hosts_off datastore_location",
-    defaults=(None, 30, 60, False, 300, 1.0, 50, 5, (), hypervisor.LOCATION))
+    "Options", "vms transfer_settle_s monitoring_settle_s retry_failures wait_timeout_s poll_s batch max_failures hosts_off datastore_location "
+    "transfers_elsewhere",
+    defaults=(None, 30, 60, False, 300, 1.0, 50, 5, (), hypervisor.LOCATION, ()))
 Finding = namedtuple("Finding", "vm evidence decision hosts", defaults=({},))      # hosts: name → answered, off, or why not
 
 
@@ -30,6 +31,18 @@ def survey(api, host, options, known=None, hypervisors=None, called=None):
 
     hypervisors: a Look, or None to leave them alone. called: VM id → when recover was called for it.
     """
+    return [_left_elsewhere(finding, options) for finding in _survey(api, host, options, known, hypervisors, called)]
+
+
+def _left_elsewhere(finding, options):
+    """A VM that another front-end's transfer works on is left alone; what was seen there before this run began cannot be waited for."""
+    if finding.vm.id not in options.transfers_elsewhere or finding.decision.action not in recovery.ACTIONS + (recovery.WAIT,):
+        return finding
+    return finding._replace(decision=recovery.Decision(
+        recovery.REFUSE, "a transfer for it runs on another front-end, left by the daemon that was there: wait until it ends, then run again"))
+
+
+def _survey(api, host, options, known, hypervisors, called):
     known = {} if known is None else known
     scene = look(api, host, options)
     whole = [_with_history(api, vm, known) for vm in _moving(api, options.vms)]

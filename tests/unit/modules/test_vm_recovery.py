@@ -118,6 +118,15 @@ def test_a_running_transfer_is_waited_for():
     assert results(recover(world)) == {1: "recovered"}
 
 
+def test_a_transfer_on_another_front_end_keeps_its_vm_from_being_recovered_and_nobody_waiting():
+    world = World(Machine(1, "PROLOG"), Machine(2, "PROLOG"), Machine(3, "PROLOG_FAILURE"), Machine(4, "PROLOG", began=1050))
+    seen = plan(world, transfers_elsewhere=[1, 3])["vms"]
+    assert [vm["action"] for vm in seen] == ["refuse", "failure", "leave", "wait"] and "runs on another front-end" in seen[0]["reason"]
+    outcome = recover(world, transfers_elsewhere=[1, 3, 4])
+    assert results(outcome) == {1: "refused", 2: "recovered", 3: "left", 4: "refused"} and outcome.results["left"] == [1]
+    assert {number for number, unused, unused2 in world.calls} == {2} and world.clock < 1110
+
+
 def test_a_transfer_that_does_not_end_is_left_alone():
     world = World(Machine(1, "PROLOG"), transfers=[1])
     outcome = recover(world, wait_timeout_s=5)

@@ -336,15 +336,17 @@ def test_without_a_daemon_check_mode_is_quiet_and_a_run_fails(tree):
         raise NotThere("OpenNebula does not answer", "here", "Connection refused")
 
     world = stuck()
+    world._transfers = {42, 7}                  # pylint: disable=protected-access
     assert not vm_transfer.ensure(dict(PARAMS, run=["all"]), nobody, world, place_of(tree), True).changed
     with pytest.raises(NotThere):
         vm_transfer.ensure(dict(PARAMS, run=["all"]), nobody, world, place_of(tree), False)
     assert vm_transfer_info.read({"vms": None}, nobody, world, place_of(tree)) == {
-        "answers": False, "reason": "OpenNebula does not answer at here: Connection refused.", "transfers": []}
+        "answers": False, "reason": "OpenNebula does not answer at here: Connection refused.", "running": [7, 42], "transfers": []}
 
 
 def test_info_tells_every_step_and_runs_nothing(tree):
     world = stuck()
+    assert info(tree, world)["running"] == []
     (tree / "var/lib/one/remotes/tm/ssh/mvds").unlink()
     row, = info(tree, world)["transfers"]
     assert {name: row[name] for name in ("id", "state", "seq", "file", "running", "problem", "leads_to")} == {
