@@ -15,7 +15,8 @@ options:
   transfer_settle_s:
     description:
       - Seconds that the daemon must have run before a lost transfer counts as ended.
-      - The transfer scripts of a dead daemon go on as orphans. Those on this host are seen, and those of O(transfers_elsewhere); those on a hypervisor get this time.
+      - The transfer scripts of a dead daemon go on as orphans. Those on this host and those of O(transfers_elsewhere) are known; those on a hypervisor
+        get this time.
     type: int
     default: 30
   monitoring_settle_s:
