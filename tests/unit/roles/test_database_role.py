@@ -4,9 +4,12 @@
 """What the role database puts on a host: the configuration's rules, the alert agent, the way back after a crash."""
 from __future__ import annotations
 
+import importlib.machinery
+import importlib.util
 import os
 import pathlib
 import re
+import shutil
 import subprocess
 
 import jinja2
@@ -104,6 +107,22 @@ def test_tls_is_in_the_configuration_and_in_the_credentials_where_it_is_on(nodes
     assert render("gate.cnf.j2", used, "alpha1").splitlines()[-2:] == ["ssl-ca = /t/ca.pem", "ssl-verify-server-cert"]
     offered = dict(used, tls={"mode": "made", "used": False, "ca": "", "folder": "/t"})
     assert "ssl_cert" in render("90-constellation.cnf.j2", offered, "alpha1") and "ssl" not in render("gate.cnf.j2", offered, "alpha1")
+
+
+@pytest.mark.parametrize("password", ["plain", 'a"b#c', "a'b#c", "a\\b", 'a\\"b', "a\\nb", "#;= %(x)s"])
+def test_gate_and_agent_read_the_same_password(nodes, tmp_path, password):
+    """The client takes what follows a # behind an unescaped quote for a comment; then the agent is refused and semi-sync stays off."""
+    text = (ROLE / "templates/gate.cnf.j2").read_text(encoding="utf-8")
+    (tmp_path / "gate.cnf").write_text(jinja2.Template(text, trim_blocks=True, keep_trailing_newline=True).render(
+        __database_users={"gate": "g"}, database_gate_password=password, opennebula_topology=nodes), encoding="utf-8")
+    (tmp_path / "gate.conf").write_text("[gate]\nsocket = /s\n", encoding="utf-8")
+    loader = importlib.machinery.SourceFileLoader("rejoin_gate", str(ROLE / "files/rejoin-gate"))
+    gate = importlib.util.module_from_spec(importlib.util.spec_from_loader("rejoin_gate", loader))
+    loader.exec_module(gate)
+    assert gate.Config(tmp_path / "gate.conf", tmp_path / "gate.cnf").password == password
+    if shutil.which("my_print_defaults"):
+        done = subprocess.run(["my_print_defaults", f"--defaults-file={tmp_path}/gate.cnf", "client"], capture_output=True, text=True, check=True)
+        assert f"--password={password}" in done.stdout.splitlines()
 
 
 class Shell:
