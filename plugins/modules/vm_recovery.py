@@ -31,6 +31,15 @@ options:
     description: How many VMs may be under recovery at the same time. Every recovery may copy disks.
     type: int
     default: 50
+  order:
+    description:
+      - Families of states in the order in which their recoveries are begun; a C(_FAILURE) state counts with the one it failed in. Families that are not
+        named come last.
+      - Within a family VMs are begun in the order of O(vms), or by id. C(family) of M(constellation.opennebula.vm_recovery_info) tells a VM's.
+    type: list
+    elements: str
+    choices: [PROLOG, BOOT, MIGRATE, SAVE, EPILOG, SHUTDOWN, CLEANUP, HOTPLUG, SNAPSHOT, RESIZE, BACKUP]
+    default: []
   max_failures:
     description: Begin no further recovery when so many have failed.
     type: int
@@ -53,6 +62,11 @@ EXAMPLES = r"""
   constellation.opennebula.vm_recovery:
     vms: [42, 43]
     retry_failures: true
+
+- name: Recover first what only has to be started, a few at a time
+  constellation.opennebula.vm_recovery:
+    order: [BOOT, MIGRATE]
+    batch: 10
 """
 
 RETURN = r"""
@@ -103,6 +117,8 @@ SPEC = {
     "wait_timeout_s": {"type": "int", "default": 300},
     "poll_s": {"type": "float", "default": 1.0},
     "batch": {"type": "int", "default": 50},
+    "order": {"type": "list", "elements": "str", "default": [],
+              "choices": ["PROLOG", "BOOT", "MIGRATE", "SAVE", "EPILOG", "SHUTDOWN", "CLEANUP", "HOTPLUG", "SNAPSHOT", "RESIZE", "BACKUP"]},
     "max_failures": {"type": "int", "default": 5},
     "vms": {"type": "list", "elements": "int"},
     "transfer_settle_s": {"type": "int", "default": 30},

@@ -21,8 +21,8 @@ SLOW_S = 3                  # the daemon answers a recover call before it acts o
 LOOK_S = 10                 # how old an answer of a hypervisor may be when it is acted upon
 Options = namedtuple(
     "Options", "vms transfer_settle_s monitoring_settle_s retry_failures wait_timeout_s poll_s batch max_failures hosts_off datastore_location "
-    "transfers_elsewhere",
-    defaults=(None, 30, 60, False, 300, 1.0, 50, 5, (), hypervisor.LOCATION, ()))
+    "transfers_elsewhere order",
+    defaults=(None, 30, 60, False, 300, 1.0, 50, 5, (), hypervisor.LOCATION, (), ()))
 Finding = namedtuple("Finding", "vm evidence decision hosts", defaults=({},))      # hosts: name → answered, off, or why not
 
 
@@ -210,7 +210,7 @@ class Run:
             todo = [finding for finding in findings if self._wanted(finding)]
             begun = [finding for finding in todo if finding.vm.id in self.open]
             room = len(todo) if self.check_mode else max(0, self.options.batch - len(self.open))        # what is foreseen takes nobody's place
-            fresh = [finding for finding in todo if finding.vm.id not in self.open][:room]
+            fresh = sorted((finding for finding in todo if finding.vm.id not in self.open), key=self._turn)[:room]
             for finding in begun + fresh:
                 if finding.vm.id in self.open or len(self.failed()) < self.options.max_failures:
                     self._act(finding)
@@ -221,6 +221,12 @@ class Run:
                 self._out_of_time()
                 return
             self.pause(self.options.poll_s)
+
+    def _turn(self, finding):
+        """Return what the VMs to be begun are sorted by: the operator's order of families, then of VMs, then the id."""
+        state, order, vms = finding.vm.state, list(self.options.order), list(self.options.vms or ())
+        family = vm_states.family(vm_states.under_way(state) if vm_states.is_failure(state) else state)
+        return (order.index(family) if family in order else len(order), vms.index(finding.vm.id) if vms else 0, finding.vm.id)
 
     def _wanted(self, finding):
         """Tell whether this round should act on the VM: once per step, and never again after a failure."""

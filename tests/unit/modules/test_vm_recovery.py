@@ -7,6 +7,7 @@ import pathlib
 import weakref
 
 import pytest
+from ansible_collections.constellation.opennebula.plugins.module_utils.core import recovery, vm_states
 from ansible_collections.constellation.opennebula.plugins.module_utils.core.errors import CoreError, NotConverged, NotThere
 from ansible_collections.constellation.opennebula.plugins.modules import vm_recovery, vm_recovery_info
 
@@ -174,6 +175,24 @@ def test_no_more_than_a_batch_is_under_recovery_at_once():
     assert position[2] >= 4         # the third begins only after both of the first were retried
 
 
+@pytest.mark.parametrize("params, first", [
+    ({}, [1, 2, 3, 4, 5]), ({"order": ["EPILOG", "SAVE"]}, [3, 5, 4, 1, 2]), ({"vms": [5, 4, 2, 1]}, [5, 4, 2, 1]),
+    ({"vms": [5, 4, 2, 1, 3], "order": ["PROLOG"]}, [2, 1, 5, 4, 3])])
+def test_recoveries_begin_in_the_operators_order(params, first):
+    def world():
+        return World(Machine(1, "PROLOG"), Machine(2, "PROLOG_FAILURE"), Machine(3, "EPILOG"), Machine(4, "SAVE_SUSPEND", runs=True), Machine(5, "EPILOG"))
+
+    made = world()
+    made.pause(5)           # monitoring tells of the domain that is to be saved
+    outcome = recover(made, batch=1, retry_failures=True, monitoring_settle_s=60, **params)
+    begun = [number for number, unused, unused2 in made.calls]
+    assert list(dict.fromkeys(begun)) == first and set(results(outcome).values()) == {"recovered"}
+    made = world()
+    made.pause(5)
+    foreseen = recover(made, True, batch=1, retry_failures=True, monitoring_settle_s=60, **params)
+    assert foreseen.plan.as_list() == outcome.plan.as_list()
+
+
 def test_check_mode_foresees_more_than_a_batch():
     def world():
         return World(*[Machine(number, "PROLOG") for number in range(1, 8)])
@@ -328,6 +347,12 @@ def test_no_password_in_the_result():
     canary, world = "CANARY-51d0", World(Machine(1, "PROLOG"))
     outcome = recover(world, username="oneadmin", password=canary)
     assert canary not in json.dumps([outcome.as_result(), plan(world, username="oneadmin", password=canary), world.notes])
+
+
+def test_families_to_order_by_are_those_in_which_something_is_under_way():
+    acting = {vm_states.family(vm_states.under_way(state) if vm_states.is_failure(state) else state) for state, rows in recovery.TABLE.items()
+              if any(row.action in recovery.ACTIONS for row in rows)}
+    assert set(vm_recovery.SPEC["order"]["choices"]) == acting
 
 
 def test_the_journal_names_match_between_both_modules():
