@@ -127,7 +127,7 @@ def look(cluster):
     text = cluster.members()
     conf = cluster_members.parse_corosync_conf(text) if text else None
     example = cluster_members.is_example(conf)
-    state = {"corosync": None if example else conf, "running": False, "quorate": False, "online": [], "example": example}
+    state = {"corosync": None if example else conf, "running": False, "quorate": False, "online": [], "example": example, "key": cluster.has_key()}
     if state["corosync"] is None:
         return state
     try:

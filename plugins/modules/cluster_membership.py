@@ -181,9 +181,9 @@ def ensure(params, cluster, check_mode, clock=pacemaker.Clock):
 
     def apply(todo):
         steps = [change.step for change in todo]
-        if any(step[0] == "authenticate" for step in steps):
-            device = {wanted.device["host"]: [wanted.device["host"]]} if isinstance(wanted.device, dict) else {}
-            cluster.authenticate(dict(nodes, **device), "hacluster", params["password"])
+        untold = [host for step in steps if step[0] == "authenticate" for host in step[1]]
+        if untold:
+            cluster.authenticate({host: nodes.get(host, [host]) for host in untold}, "hacluster", params["password"])
         if any(step[0] == "setup" for step in steps):
             cluster.setup(wanted.cluster_name, nodes)
         _change_device(cluster, steps, ("remove",))      # first: pcs gives certificates of the device to each node that comes

@@ -15,7 +15,7 @@ import pwd
 import tempfile
 import time
 
-from ..core import corosync_conf
+from ..core import cluster_members, corosync_conf
 from ..core.errors import CoreError, NotThere
 from . import files, system
 
@@ -137,6 +137,11 @@ class Pacemaker:
     def members(self):
         """Return the text of corosync.conf, None when there is none."""
         return self._text(COROSYNC_CONF)
+
+    @staticmethod
+    def has_key():
+        """Tell whether this host has the key by which corosync encrypts."""
+        return os.path.exists(cluster_members.KEY)
 
     @staticmethod
     def set_members_aside():

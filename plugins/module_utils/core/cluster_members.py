@@ -7,6 +7,7 @@ Steps, each decided from what was read on every reachable node (``states``, see 
 
     no corosync.conf anywhere        authenticate, set up, seed the first configuration, start
     corosync.conf on some members    an interrupted setup (keys travel before the file): distribute it to the others
+    a member without any file        it was installed anew: authenticate it, send the file; refuse while it lacks the key
     a node that is no member         add it and start it; pcs gives it the keys, corosync reloads
     a member that nobody declares    refuse, unless it is to be removed by name
     another name, another address    refuse: that is another cluster
@@ -26,11 +27,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from . import quorum_device
-from .corosync_conf import READ_ONLY, Document
+from .corosync_conf import PATH, READ_ONLY, Document
 from .errors import CoreError, Problems
 from .plan import Change, Plan
 
 TWO_NODE, WAIT_FOR_ALL = "quorum.two_node", "quorum.wait_for_all"
+KEY = "/etc/corosync/authkey"
 BY_PCS = (TWO_NODE, "quorum.device.")                    # what pcs keeps right when it changes members or the device
 
 
@@ -91,7 +93,7 @@ def conductor(nodes, states):
 def plan(wanted, states, known_hosts, here=None):
     """Return the Plan for a cluster.
 
-    wanted: a Wanted; states: {reachable node: {corosync: parsed or None, running, quorate}}; known_hosts: what parse_known_hosts says on the
+    wanted: a Wanted; states: {reachable node: {corosync: parsed or None, key, running, quorate}}; known_hosts: what parse_known_hosts says on the
     conductor; here: {"nodes": cluster_status' nodes, "options": what corosync runs with} of the running conductor, else nothing.
     """
     nodes, silent = list(wanted.nodes), [node for node in wanted.nodes if node not in states]
@@ -104,12 +106,19 @@ def plan(wanted, states, known_hosts, here=None):
         new, gone = [node for node in nodes if node not in standing["nodes"]], [node for node in wanted.remove if node in standing["nodes"]]
         changes, warnings = _change_members(wanted, states, standing, here or {}, new, gone, silent)
     hosts = nodes + ([wanted.device["host"]] if isinstance(wanted.device, dict) else [])
-    if not set(hosts) <= set(known_hosts):
-        changes.insert(0, Change("host authentication", wanted.cluster_name, known_hosts or None, hosts, step=("authenticate", hosts)))
+    untold = hosts if not set(hosts) <= set(known_hosts) else _with_old_tokens(states, changes)
+    if untold:
+        changes.insert(0, Change("host authentication", wanted.cluster_name, known_hosts or None, untold, step=("authenticate", untold)))
     seen = {entry["name"] for entry in (here or {}).get("nodes", ())} or set(nodes)
     start, left = _who_starts(wanted.cluster_name, states, silent, new + [node for node in nodes if node not in seen])
     changes += [Change("node", node, "stopped", "started", step=("start", node)) for node in start]
     return Plan(tuple(changes), tuple(warnings + left))
+
+
+def _with_old_tokens(states, changes):
+    """Return the nodes that get files of a running cluster and have none yet: a token for a machine that was installed anew is worth nothing there."""
+    running = any(state.get("quorate") for state in states.values())
+    return [change.step[1] for change in changes if running and change.step[0] in ("add", "distribute") and states[change.step[1]].get("corosync") is None]
 
 
 def _set_up(wanted, silent):
@@ -146,6 +155,8 @@ def _change_members(wanted, states, standing, here, new, gone, silent):
                         f"({', '.join(f'{change.kind} {change.target}' for change in changes)})")
         return [], warnings
     running = any(state.get("running") for state in states.values())
+    _refuse_without_key(name, speaker, [node for node, state in states.items() if node in standing["nodes"] and node not in gone
+                                        and state["corosync"] is None and state.get("key") is False], standing["options"])
     _refuse_what_needs_a_stop(name, changes, running)
     late, stale = _not_in_force(options, standing["options"], here.get("options"))
     if not any(change.kind in ("corosync option", "corosync.conf") for change in changes):
@@ -203,6 +214,14 @@ def _unlike(found, standing):
     parts = [("", found["options"], standing["options"]), ("node ", found["nodes"], standing["nodes"])]
     return ", ".join(f"{label}{name} is {_shown(mine.get(name))}" for label, mine, theirs in parts
                      for name in sorted(set(mine) | set(theirs)) if mine.get(name) != theirs.get(name)) or "other settings of its links"
+
+
+def _refuse_without_key(name, speaker, nodes, options):
+    """pcs sends corosync.conf to a member, but the key to a new one only; without it corosync does not start there."""
+    if nodes and options.get("totem.crypto_cipher", "none") != "none" and not {"totem.keyfile", "totem.key"} & set(options):
+        raise CoreError(f"{', '.join(nodes)} cannot come back into cluster {name}",
+                        why=f"it is a member, and has neither {PATH} nor {KEY}: it was installed anew",
+                        hint=f"Copy {KEY} from {speaker} to it (owner root, mode 0400) and run again; rejoin.yml then lets it in. Nothing was changed.")
 
 
 def _refuse_what_needs_a_stop(name, changes, running):

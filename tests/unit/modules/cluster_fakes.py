@@ -45,7 +45,7 @@ class Cluster:
         self.running, self.bad_options, self.vote = corosync_conf.Document(members).options() if members else {}, {}, 1
         self.missing_units = ()
         self.idle, self.interfere, self.stubborn, self.seeded, self.standby = True, 0, False, None, set()
-        self.maintained = set()
+        self.maintained, self.key = set(), True
 
     # configuration
     def cib(self, node=None):
@@ -121,6 +121,9 @@ class Cluster:
     def members(self):
         return self.conf
 
+    def has_key(self):
+        return self.key
+
     def set_members_aside(self):
         self.conf = None
 
@@ -139,7 +142,8 @@ class Cluster:
     def authenticate(self, nodes, user, password):
         assert user == "hacluster" and password
         self.writes.append("authenticate")
-        self.known = list(nodes)
+        self.known = list(dict.fromkeys([*self.known, *nodes]))
+        self.told = list(nodes)
 
     def setup(self, name, nodes):
         assert set(self.known) >= set(nodes), "pcs refuses unknown hosts"

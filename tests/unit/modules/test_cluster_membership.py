@@ -60,6 +60,33 @@ def test_from_nothing_prediction_is_what_happens_and_the_second_run_is_silent():
     assert CANARY not in json.dumps([predicted.as_result(), done.as_result()]) and cluster_membership.SPEC["password"]["no_log"]
 
 
+@pytest.mark.parametrize("known", [("alpha1", "alpha2"), ("alpha1",)], ids=["old token", "no token"])
+def test_member_that_was_installed_anew_is_authenticated_before_it_gets_the_file(known):
+    cluster = Cluster(online=("alpha1",), known=known)
+    wanted = params(alpha1=RUNNING, alpha2=dict(NOTHING, key=True))
+    predicted = ensure(wanted, cluster, check_mode=True)
+    done = ensure(wanted, cluster)
+    assert done.plan.as_list() == predicted.plan.as_list() and cluster.writes == ["authenticate", "distribute", "reload"] and "alpha2" in cluster.told
+    assert any("joins through the rejoin playbook" in warning for warning in done.plan.warnings)
+    assert not ensure(params(alpha1=RUNNING, alpha2=STOPPED), cluster).changed
+
+
+@pytest.mark.parametrize("options, refused", [
+    ({}, True), ({"totem.crypto_cipher": "none"}, False), ({"totem.keyfile": "/etc/corosync/other"}, False),
+])
+def test_member_without_the_key_is_told_where_to_get_it(options, refused):
+    conf = dict(CONF, options=dict(CONF["options"], **options))
+    cluster = Cluster(online=("alpha1",))
+    wanted = params(alpha1=dict(RUNNING, corosync=conf), alpha2=dict(NOTHING, key=False))
+    if not refused:
+        assert ensure(wanted, cluster, check_mode=True).changed
+        return
+    for mode in (True, False):
+        with pytest.raises(CoreError, match="alpha2 cannot come back into cluster one-alpha: .*installed anew. Copy /etc/corosync/authkey from alpha1"):
+            ensure(wanted, cluster, check_mode=mode)
+    assert cluster.writes == []
+
+
 def test_first_configuration_is_there_before_the_first_start_and_older_than_any_other():
     cluster = bare()
     ensure(params(alpha1=NOTHING, alpha2=NOTHING), cluster)

@@ -89,7 +89,7 @@ def test_host_is_prepared_as_predicted_and_once():
     assert done.plan.as_list() == predicted.plan.as_list()
     assert [change.target for change in done.plan] == ["hacluster", "pcsd.service", "corosync.service", "pacemaker.service"]
     assert not host(accounts, units, cluster).changed
-    assert done.as_result()["state"] == {"corosync": None, "running": False, "quorate": False, "online": [], "example": False}
+    assert done.as_result()["state"] == {"corosync": None, "running": False, "quorate": False, "online": [], "example": False, "key": True}
     assert CANARY not in json.dumps([predicted.as_result(), done.as_result()]) and cluster_host.SPEC["password"]["no_log"]
 
 
