@@ -308,14 +308,26 @@ class Run:
 
 def table(result, zone):
     """Return lines that show a plan or what became of it; ``result`` may be a failed module's, which has its VMs under error."""
-    vms = result.get("vms") or result.get("error", {}).get("vms", [])
-    if not vms:
-        return [f"zone {zone}: no VM is stuck" if "error" not in result else f"zone {zone}: {result.get('msg', 'failed')}"]
-    rows = [("VM", "NAME", "HOST", "STATE", "VERDICT", "OUTCOME", "REASON")] + [
-        (str(vm["id"]), vm["name"], vm["host"] or "-", vm["state"], vm["action"], _outcome(vm), vm["reason"]) for vm in vms]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]) - 1)]
-    lines = ["  ".join([cell.ljust(width) for cell, width in zip(row, widths)] + [row[-1]]).rstrip() for row in rows]
-    return [f"zone {zone}: {sum(vm['stuck'] for vm in vms)} of {len(vms)} VMs in transition or failed are stuck", *lines]
+    vms, images = result.get("vms") or result.get("error", {}).get("vms", []), result.get("images", [])
+    if not vms and ("error" in result or result.get("failed")):
+        return [f"zone {zone}: {result.get('msg', 'failed')}"]
+    lines = [f"zone {zone}: no VM is stuck"]
+    if vms:
+        lines = [f"zone {zone}: {sum(vm['stuck'] for vm in vms)} of {len(vms)} VMs in transition or failed are stuck"] + _columns(
+            ("VM", "NAME", "HOST", "STATE", "VERDICT", "OUTCOME", "REASON"),
+            [(str(vm["id"]), vm["name"], vm["host"] or "-", vm["state"], vm["action"], _outcome(vm), vm["reason"]) for vm in vms])
+    if images:
+        lines += [f"zone {zone}: {len(images)} images are locked, being copied or deleted, or in error"] + _columns(
+            ("IMAGE", "NAME", "DATASTORE", "STATE", "VMS", "REASON"),
+            [(str(image["id"]), image["name"], image["datastore"], image["state"], ",".join(map(str, image["vms"])) or "-",
+              f"{image['reason']}. {image['remedy']}") for image in images])
+    return lines
+
+
+def _columns(head, rows):
+    rows = [head, *rows]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(head) - 1)]
+    return ["  ".join([cell.ljust(width) for cell, width in zip(row, widths)] + [row[-1]]).rstrip() for row in rows]
 
 
 def _outcome(vm):

@@ -343,6 +343,14 @@ def test_images_that_wait_or_failed_are_told_with_their_vms_and_what_to_do(state
     assert world.calls == []
 
 
+def test_the_table_shows_images_with_what_to_do():
+    world = World()
+    world.images = "<IMAGE><ID>7</ID><UNAME>alice</UNAME><NAME>web</NAME><REGTIME>900</REGTIME><STATE>4</STATE><VMS><ID>42</ID></VMS></IMAGE>"
+    lines = vm_recovery.recovery_run.table(plan(world), "alpha")
+    assert lines[:2] == ["zone alpha: no VM is stuck", "zone alpha: 1 images are locked, being copied or deleted, or in error"]
+    assert lines[3].split()[:4] == ["7", "web", "LOCKED", "42"] and "does not take up again" in lines[3] and "See oned.log" in lines[3] and len(lines) == 4
+
+
 def test_no_password_in_the_result():
     canary, world = "CANARY-51d0", World(Machine(1, "PROLOG"))
     outcome = recover(world, username="oneadmin", password=canary)
@@ -367,5 +375,6 @@ def test_the_table_shows_plan_outcome_and_failure():
     done = vm_recovery.recovery_run.table(recover(world).as_result(), "alpha")
     assert done[2].split()[:7] == ["1", "vm1", "kvm1", "PROLOG", "failure", "recovered:", "RUNNING"]
     assert vm_recovery.recovery_run.table({"vms": []}, "beta") == ["zone beta: no VM is stuck"]
+    assert vm_recovery.recovery_run.table({"failed": True, "msg": "MODULE FAILURE"}, "beta") == ["zone beta: MODULE FAILURE"]
     assert vm_recovery.recovery_run.table({"msg": "OpenNebula does not answer", "error": {}}, "beta") == ["zone beta: OpenNebula does not answer"]
     assert len(vm_recovery.recovery_run.table({"error": {"vms": done and plan(world)["vms"]}}, "x")) > 3
