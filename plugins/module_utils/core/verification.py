@@ -79,6 +79,8 @@ def _zone(topology, zone, seen):
                             "Is the address up (crm_mon -1r), and is the daemon's log (/var/log/one/oned.log) without errors?"))
     checks += _cluster(topology, zone, seen)
     checks += _writer(zone, seen, holder, all(topology["nodes"][node]["semi_sync"] for node in zone["nodes"]))
+    if zone["mode"] == "slave":
+        checks += _caught_up(topology, zone, seen)
     return checks
 
 
@@ -201,6 +203,33 @@ def _writer(zone, seen, holder, semi_sync):
         yield check("replication", zone["name"], "commits wait for the standby (semi-sync)", semi.get("rpl_semi_sync_master_status") == "ON",
                     f"status {semi.get('rpl_semi_sync_master_status')}, {semi.get('rpl_semi_sync_master_clients')} replicas connected",
                     "What is written now is lost if the active front-end dies; the writer switches it on once the standby replicates.")
+
+
+def _caught_up(topology, zone, seen):
+    """What a slave zone writes is compared with nobody's: its other front-ends must have applied what its writer had when that was asked.
+
+    Theirs is the position of their contents, which are read later than the writer's: whoever has less then is behind, however fast the zone writes.
+    """
+    databases = {node: _part(reports, "replication") for node, reports in seen.items()}
+    known = {node: report for node, report in databases.items() if report and report.get("present")}
+    writers = [node for node, report in known.items() if not report["read_only"]]
+    if len(writers) != 1:
+        return  # red already
+    domain = topology["nodes"][writers[0]]["gtid_domain_id"]
+    goal = gtid.sequence(known[writers[0]]["gtid"].get("binlog_pos"), domain)
+    for node in known:
+        if node not in writers:
+            have = _applied(_part(seen[node], "tables"), domain, topology["nodes"][node]["log_slave_updates"])
+            yield check("replication", node, f"has everything that {writers[0]} wrote", None if have is None else have >= goal,
+                        "its position could not be read" if have is None else f"it is at sequence {have} of GTID domain {domain}, {writers[0]} was at {goal}",
+                        "Verify again; if it stays behind though its threads run, something holds its applier: SHOW FULL PROCESSLIST there.")
+
+
+def _applied(tables, domain, passes_on):
+    """Return the sequence number of a front-end's contents. Without a comparison only its binary log's is known, which has what it passes on."""
+    if not tables or not tables.get("present") or not passes_on and (tables.get("comparison") or {}).get("equal") is None:
+        return None
+    return gtid.sequence(tables["position"], domain)
 
 
 # --- replication and the federation --------------------------------------------------------------------------------------------

@@ -66,10 +66,11 @@ def _reports(node, zone, facts=None):
                         {"id": f"fence_{one}", "options": {"pcmk_host_list": one}} for one in zone["nodes"]]}},
         "replication": {"present": True, "read_only": not active, "rows": rows, "sources": verification.replication.parse(rows),
                         "semi_sync": {"rpl_semi_sync_master_status": "ON", "rpl_semi_sync_master_clients": "1"},
+                        "gtid": {"binlog_pos": f"0-1-48,{node['gtid_domain_id']}-{node['server_id']}-7", "slave_pos": "0-1-48"},
                         "variables": dict(VARIABLES, server_id=str(node["server_id"]), gtid_domain_id=str(node["gtid_domain_id"]),
                                           gtid_ignore_duplicates="ON" if node["gtid_ignore_duplicates"] else "OFF")},
-        "tables": {"present": True, "position": "0-1-50", "tables": copy.deepcopy(TABLES), "missing": [], "server_id": node["server_id"],
-                   "gtid_domain_id": node["gtid_domain_id"], "read_only": not active,
+        "tables": {"present": True, "position": f"0-1-50,100-{node['server_id']}-7", "tables": copy.deepcopy(TABLES), "missing": [],
+                   "server_id": node["server_id"], "gtid_domain_id": node["gtid_domain_id"], "read_only": not active,
                    "comparison": {"reference": active and node["zone"] == "alpha", "with": "", "equal": True, "sequence": 50, "tables": [], "why": ""}},
     }
 
@@ -312,6 +313,27 @@ def test_soft_dislike_is_no_ban():
     assert bad(reports) == []
 
 
+@pytest.mark.parametrize("position, equal, status", [
+    ("0-1-50,100-10001-7", True, None), ("0-1-50,100-10001-9", True, None), ("0-1-50,100-10001-6", True, "red"), ("0-1-50", None, "red"),
+    (None, True, "unknown")])
+def test_standby_of_a_slave_zone_must_have_what_its_writer_wrote(position, equal, status):
+    """Its threads run, and nobody compares the zone's own tables: a stuck applier would show at the takeover."""
+    reports = seen()
+    reports["beta2"]["tables"]["comparison"]["equal"] = equal
+    reports["beta2"]["tables"].update(position=position) if position else reports["beta2"].update(tables={"unreachable": True})
+    found = [(one.status, one.why) for one in verification.verify(FACTS, reports) if one.what == "has everything that beta1 wrote" and one.target == "beta2"]
+    assert [one[0] for one in found] == [status or "green"]
+    assert status != "red" or "of GTID domain 100, beta1 was at 7" in found[0][1]
+
+
+def test_zone_with_two_writers_is_measured_by_neither():
+    reports = seen()
+    two_writers(reports)
+    for name in ("alpha2", "beta2"):
+        reports[name]["replication"]["read_only"] = False
+    assert not [one for one in verification.verify(FACTS, reports) if "has everything that" in one.what]
+
+
 def test_front_end_that_cannot_be_asked_is_unknown_and_never_green():
     reports = seen()
     reports["alpha2"] = {part: {"unreachable": True, "msg": "No route to host"} for part in reports["alpha2"]}
@@ -430,7 +452,7 @@ def guide_seen():
     for name, node in facts["nodes"].items():
         reports[name] = _reports(node, facts["zones"][node["zone"]], facts)
         reports[name]["tables"]["position"] = position
-        reports[name]["replication"]["gtid"] = {"slave_pos": position}
+        reports[name]["replication"]["gtid"] = {"slave_pos": position, "binlog_pos": f"{node['gtid_domain_id']}-{node['server_id']}-50"}
         reports[name]["replication"]["variables"].update(log_slave_updates="OFF", rpl_semi_sync_slave_enabled="ON" if name.startswith("alpha") else "OFF")
         if name.startswith("beta"):
             reports[name]["replication"]["semi_sync"] = {"rpl_semi_sync_master_status": "OFF", "rpl_semi_sync_master_clients": "0"}
@@ -451,6 +473,10 @@ def test_layout_guide_is_green_when_every_channel_runs_and_nobody_has_more_than_
     ("alpha1", "red", "sequence 49 (domain 1), more has alpha2, beta1, beta2",
      lambda reports: reports["alpha1"]["tables"].update(position="1-1-49,2-2-50,10001-10001-50,10002-10002-50")),
     ("alpha2", "unknown", "what it had not handed on is missing on all others", lambda reports: reports["alpha2"].update(tables={"unreachable": True})),
+    ("beta2", "red", "has everything that beta1 wrote: it is at sequence 49 of GTID domain 10001, beta1 was at 50",
+     lambda reports: reports["beta2"]["tables"].update(position="1-1-50,2-2-50,10001-10001-49,10002-10002-50")),
+    ("beta2", "unknown", "has everything that beta1 wrote: its position could not be read",
+     lambda reports: reports["beta2"]["tables"]["comparison"].update(equal=None, why="it stands still")),
     ("beta1", "red", "source zone0-master2 is missing", lambda reports: reports["beta1"]["replication"]["rows"].pop()),
     ("beta1", "red", "variable log_slave_updates is ON, wanted False",
      lambda reports: reports["beta1"]["replication"]["variables"].update(log_slave_updates="ON")),
