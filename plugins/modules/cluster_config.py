@@ -401,6 +401,12 @@ complaints:
   type: list
   elements: str
   sample: ["opennebula is Stopped: start on fe1 ended with 'error'"]
+not_here:
+  description: What new or changed objects need and this host does not have, agents and systemd units. Outside check mode that is an error.
+  returned: always
+  type: list
+  elements: str
+  sample: ["fence device fence_fe1: agent 'fence_ilo_ssh' is not installed on this host"]
 """
 
 import dataclasses
@@ -442,10 +448,10 @@ def ensure(params, cluster, check_mode, clock=pacemaker.Clock):
 
     text = look()
     examined = plan(text)
-    warnings = _examine(text, examined, cluster, params["verify_fencing"], check_mode)
-    outcome = converge(look, plan, apply, check_mode, {"complaints": complaints}, header="cluster configuration")
+    not_here = _examine(text, examined, cluster, params["verify_fencing"], check_mode)
+    outcome = converge(look, plan, apply, check_mode, {"complaints": complaints, "not_here": not_here}, header="cluster configuration")
     todo = written[0] if written else outcome.plan       # what was done, should the configuration have moved since it was predicted
-    return dataclasses.replace(outcome, plan=dataclasses.replace(todo, warnings=todo.warnings + tuple(renamed + warnings + complaints)))
+    return dataclasses.replace(outcome, plan=dataclasses.replace(todo, warnings=todo.warnings + tuple(renamed + not_here + complaints)))
 
 
 def _in_new_words(wanted, cluster):
@@ -461,7 +467,7 @@ def _in_new_words(wanted, cluster):
 
 
 def _examine(text, todo, cluster, verify_fencing, check_mode):
-    """Check everything that can be checked before anything changes: agents, pacemaker's own opinion, answers of fence devices. Return warnings."""
+    """Check everything that can be checked before anything changes: agents, pacemaker's own opinion, answers of fence devices. Return what is not here."""
     problems, unknown, devices, properties = [], [], [], [change.step for change in todo if change.step[0] == "property" and change.step[2] is not None]
     for label, name, values in (change.step for change in todo):
         if label not in ("resource", "fence device") or values is None:

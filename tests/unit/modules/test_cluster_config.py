@@ -145,7 +145,8 @@ def test_options_that_the_agent_does_not_know_are_refused_before_anything_change
 def test_agent_that_is_not_there_is_refused_and_predicted_with_a_warning(agent, message):
     params, cluster = wanted(resources=[{"id": "r", "agent": agent}]), Cluster()
     cluster.agents["ocf:heartbeat:mute"], cluster.missing_units = "", ("opennebula-gat",)
-    assert message in ensure(params, cluster, check_mode=True).plan.warnings
+    predicted = ensure(params, cluster, check_mode=True)
+    assert message in predicted.plan.warnings and predicted.as_result()["not_here"] == [message]
     with pytest.raises(Problems) as caught:
         ensure(params, cluster)
     assert message in caught.value.problems and cluster.writes == []
