@@ -88,6 +88,8 @@ CATALOGUE = (
     Remedy(1158, "IO", "", "the connection to the source was lost", "Mend the network; it retries by itself.", passing=True),
     Remedy(1159, "IO", "", "the connection to the source timed out", "Mend the network; it retries by itself.", passing=True),
     Remedy(1160, "IO", "", "the connection to the source was lost", "Mend the network; it retries by itself.", passing=True),
+    Remedy(1040, "IO", "", "the source has no connection free (max_connections)", "End connections there or raise max_connections; it retries by itself.",
+           passing=True),
     Remedy(1053, "IO", "", "the source is shutting down", "Wait for it; it retries by itself.", passing=True),
     Remedy(1947, "SQL", "", "gtid_slave_pos was set on a node that writes in this domain",
            "CHANGE MASTER … MASTER_DEMOTE_TO_SLAVE=1 on this node, then start the source again.", verb="demote"),

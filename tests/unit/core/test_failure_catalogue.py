@@ -24,6 +24,8 @@ from ansible_collections.constellation.opennebula.plugins.module_utils.core impo
     (1130, "IO", "Host '10.0.0.1' is not allowed", "hosts", False),
     (2026, "IO", "SSL certificate validation failure", "subject alternative names", False),
     (2003, "IO", "Can't connect", "retries by itself", False),
+    (1040, "IO", "error connecting to master 'repl@127.0.0.44:33944' - retry-time: 1  maximum-retries: 100000  message: Too many connections",
+     "retries by itself", False),
     (1947, "SQL", "Specified GTID conflicts", "MASTER_DEMOTE_TO_SLAVE", False),
     (4711, "IO", "something new", "do not skip", False)])
 def test_catalogue_knows_cause_and_safe_repair(errno, thread, text, says, again):

@@ -9,6 +9,7 @@ import importlib.util
 import pathlib
 
 import pytest
+from ansible_collections.constellation.opennebula.plugins.module_utils.core import failure_catalogue
 
 PATH = pathlib.Path(__file__).resolve().parents[3] / "roles/database/files/rejoin-gate"
 
@@ -67,6 +68,12 @@ def test_pair_channel(gate, status, problem, final):
 @pytest.mark.parametrize("status, problem", FEDERATION)
 def test_federation_channel(gate, status, problem):
     assert bool(gate.judge_federation([status], "beta1")) == problem
+
+
+def test_gate_and_catalogue_agree_on_what_passes_and_on_what_a_start_mends(gate):
+    """The gate is a program of its own on the host and cannot import the catalogue."""
+    assert {entry.errno for entry in failure_catalogue.CATALOGUE if entry.passing} <= gate.TRANSIENT_IO
+    assert {(entry.errno, entry.text) for entry in failure_catalogue.CATALOGUE if entry.again} == set(gate.AGAIN_IO)
 
 
 def test_peer_that_asked_too_early_will_ask_again(gate):
