@@ -9,7 +9,7 @@ the record. And where the running daemon logs into files, a VM that it never log
 Times are whole seconds; the same second as the daemon's start counts as after it, which is the side that does nothing.
 
 What does monitoring say of a domain? Seen: LAST_POLL (from 5.12 also MONITORING/TIMESTAMP) moved since the daemon started, with state a.
-Not seen: the host was monitored since then, and a VM that a report "a" would have brought to RUNNING (BOOT*) is still where it was.
+Not seen: the host was monitored since then, and a VM that a report "a" would have brought to RUNNING (BOOT*) is still where it was. Not so in a cloud.
 """
 from __future__ import annotations
 
@@ -41,6 +41,9 @@ _BEGAN = {"MIGRATE": "STIME", "SAVE_MIGRATE": "STIME", "HOTPLUG": "STIME", "HOTP
           "CLEANUP_RESUBMIT": "ETIME"}
 _BEGAN_FAMILY = {"PROLOG": "PSTIME", "EPILOG": "ESTIME"}
 _BOOTS_BEGAN = ("BOOT", "BOOT_MIGRATE", "BOOT_STOPPED", "BOOT_UNDEPLOY", "BOOT_POWEROFF", "BOOT_SUSPENDED")      # BOOT_UNKNOWN keeps the old RSTIME
+# What refuses to start a domain that it has already. A cloud does not: deploy of ec2 makes another instance (ec2_driver.rb), and reports the first one only
+# once it was tagged, which the daemon's death may have prevented.
+_ONE_OF_A_KIND = ("kvm", "qemu", "xen", "lxd", "lxc", "firecracker", "vmware", "vcenter", "dummy")
 _SINGLE_HOST = ("SAVE_STOP", "SAVE_SUSPEND", "SHUTDOWN", "SHUTDOWN_POWEROFF", "SHUTDOWN_UNDEPLOY")
 
 
@@ -160,7 +163,8 @@ def _seen(vm, scene):
 def _domain(vm, scene, monitored):
     if vm.state in _SINGLE_HOST:
         return "running" if _seen(vm, scene) == "a" else UNKNOWN
-    return "absent" if vm.state.startswith("BOOT") and monitored == "yes" else UNKNOWN
+    known = vm.records and vm.records[-1].vm_mad in _ONE_OF_A_KIND
+    return "absent" if vm.state.startswith("BOOT") and monitored == "yes" and known else UNKNOWN
 
 
 def _source(vm, scene):

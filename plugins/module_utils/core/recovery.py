@@ -11,7 +11,8 @@ How the table thinks, family by family (F, S, R: recover with failure, success, 
   PROLOG_x, EPILOG_STOP/UNDEPLOY   move the only copy of the disks. A move whose answer was lost may be complete, and tm/ssh/mv begins by deleting the
                     target: R would then delete the only copy. So only where nothing moves (same shared datastore), or where the disks were seen.
   EPILOG            copies saved disks back, then deletes: F, then R. A copy without source fails and leaves the image as it is.
-  BOOT*             monitoring reports a running domain and the daemon follows. Not reported: F, then R. A hypervisor refuses a domain it already has.
+  BOOT*             monitoring reports a running domain and the daemon follows. Not reported: F, then R. A hypervisor refuses a domain it already has;
+                    a cloud starts another, so that there nothing counts as not reported (core/evidence.py).
   MIGRATE           F and S both write RUNNING, on the source or on the target: only the hypervisors know which. SAVE_MIGRATE alike.
   SAVE_*            still running: F. Gone with a complete checkpoint: S. F on a saved VM would boot it without its memory.
   SHUTDOWN*         monitoring ends it (wait). Still running: F (ask again). R would switch it off hard, S on a running domain frees what it uses.

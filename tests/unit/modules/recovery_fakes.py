@@ -17,13 +17,15 @@ class Machine:
         self.last_poll, self.error, self.starts = 0, "", 0
         self.logged = None              # what its log of the running daemon ends with
 
+    vm_mad = "kvm"
+
     def xml(self):
         codes = vm_states.code(self.state)
         poll = "<STATE>a</STATE>" if self.runs and self.last_poll else ""
         return (f"<VM><ID>{self.id}</ID><UNAME>oneadmin</UNAME><NAME>vm{self.id}</NAME><LAST_POLL>{self.last_poll}</LAST_POLL><STATE>{codes[0]}</STATE>"
                 f"<LCM_STATE>{codes[1]}</LCM_STATE><MONITORING>{poll}</MONITORING><USER_TEMPLATE><ERROR>{self.error}</ERROR></USER_TEMPLATE>"
                 f"<HISTORY_RECORDS><HISTORY>"
-                f"<SEQ>0</SEQ><HOSTNAME>kvm1</HOSTNAME><HID>0</HID><TM_MAD><![CDATA[{self.tm_mad}]]></TM_MAD><DS_ID>0</DS_ID><STIME>{self.began}</STIME>"
+                f"<SEQ>0</SEQ><HOSTNAME>kvm1</HOSTNAME><HID>0</HID><VM_MAD>{self.vm_mad}</VM_MAD><TM_MAD><![CDATA[{self.tm_mad}]]></TM_MAD><DS_ID>0</DS_ID><STIME>{self.began}</STIME>"
                 f"<PSTIME>{self.began}</PSTIME><RSTIME>{self.began}</RSTIME><ESTIME>{self.began}</ESTIME><ACTION>{self.action}</ACTION>"
                 f"</HISTORY></HISTORY_RECORDS></VM>")
 

@@ -142,6 +142,19 @@ def test_a_host_that_was_only_asked_has_not_reported(state, monitored):
     assert seen["evidence"]["monitored"] == monitored and seen["action"] == {"yes": "failure", "no": "wait"}[monitored]
 
 
+@pytest.mark.parametrize("vm_mad, action", [("kvm", "failure"), ("lxc", "failure"), ("ec2", "refuse"), ("az", "refuse"), ("ours", "refuse")])
+@pytest.mark.parametrize("state", ["BOOT", "BOOT_FAILURE"])
+def test_no_second_instance_is_started_in_a_cloud(vm_mad, action, state):
+    """Its deploy makes a new instance each time, and the first one may be without the tag by which it is reported."""
+    world = World(Machine(1, state))
+    world.machines[1].vm_mad = vm_mad
+    world.pause(50)
+    told = plan(world, retry_failures=True)["vms"][0]
+    assert told["evidence"]["monitored"] == "yes" and told["action"] == (action if state == "BOOT" or action == "refuse" else "retry")
+    recover(world, retry_failures=True, wait_timeout_s=5)
+    assert bool(world.calls) is (action != "refuse")
+
+
 def test_orphans_get_their_time_after_a_fresh_start():
     world = World(Machine(1, "PROLOG"))
     world.clock = 1010.0

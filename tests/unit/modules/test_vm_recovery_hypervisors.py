@@ -26,7 +26,7 @@ class Machine(fakes.Machine):
 
     def xml(self):
         disk = "<TEMPLATE><DISK><DISK_ID>0</DISK_ID><SIZE>8</SIZE><DISK_TYPE>FILE</DISK_TYPE><TARGET>vda</TARGET></DISK></TEMPLATE>"
-        history = re.search("<HISTORY>.*</HISTORY>", super().xml()).group().replace("</HISTORY>", "<VM_MAD>kvm</VM_MAD></HISTORY>")
+        history = re.search("<HISTORY>.*</HISTORY>", super().xml()).group()
         second = history.replace("<SEQ>0<", "<SEQ>1<").replace("kvm1", "kvm2").replace("<HID>0<", "<HID>1<")
         return re.sub("<HISTORY>.*</HISTORY>", history + second, super().xml()).replace("<USER_TEMPLATE>", disk + "<USER_TEMPLATE>")
 
