@@ -15,6 +15,7 @@ import difflib
 import ipaddress
 import itertools
 import json
+import re
 from dataclasses import asdict, dataclass
 
 from . import fencing, layouts, quorum_device
@@ -426,6 +427,10 @@ def _check_secrets(inventory, members, problems):
         if missing:
             where = "" if len(missing) == len(hosts) else f" for {', '.join(missing)}"
             problems.append(f"{secret} is not set{where}; put it into a vaulted file of group_vars/all")
+        broken = [host for host in hosts if re.search(r"[\r\n]", str(inventory[host].get(secret) or ""))]
+        if broken:
+            problems.append(f"{secret} has a line break{'' if len(broken) == len(hosts) else ' for ' + ', '.join(broken)}; no program that reads it from a line can take that. "
+                            "What is piped into ansible-vault keeps the one at its end: printf instead of echo")
 
 
 def _tls(inventory, hosts, problems):
