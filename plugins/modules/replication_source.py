@@ -118,8 +118,9 @@ options:
     type: str
   update_password:
     description:
-      - The server does not show the password it has. With V(on_create) it is set when the connection is created, whenever another option changes, and
-        when the source refuses the present one (error 1045).
+      - The server does not show the password it has. With V(on_create) it is set when the connection is created, whenever another option changes,
+        when the source refuses the present one (error 1045), and when it differs from the one that the server of this host keeps in its data
+        directory, where that can be read. A running connection whose source does not take the new one is left as it is, and the run fails.
       - With V(always) it is set in every run, which stops and starts the connection and is never idempotent.
     type: str
     choices: [on_create, always]
@@ -303,7 +304,7 @@ def ensure(params, server, check_mode):
         return rows
 
     def plan(rows):
-        return replication.plan(rows, wanted, passwords, params["update_password"], params["exclusive"])
+        return replication.plan(rows, wanted, passwords, params["update_password"], params["exclusive"], server.stored_passwords(rows))
 
     def apply(todo):
         run_steps(server, todo, {source.name: source for source in wanted}, passwords, params.get("require"), params.get("accept") or ())

@@ -274,6 +274,31 @@ def repaired(zones):
     return running == {("Yes", "Yes")} and equal(zones)
 
 
+def test_rotated_password_is_there_at_the_next_connect(zones):
+    def rotate(password):
+        for name in ("alpha2", "beta2"):
+            zones[name].rows(f"ALTER USER repl@'127.0.0.1' IDENTIFIED BY '{password}'")
+
+    def running():
+        return {(row["Slave_IO_Running"], row["Slave_SQL_Running"]) for row in zones["beta1"].server().slaves()} == {("Yes", "Yes")}
+
+    until(running, 20)
+    with pytest.raises(CoreError, match="refusing to give source zone0 its new password .*1045.*for all front-ends"):
+        sources(zones, "beta1", federation=True, password="CANARY-rotated")
+    assert running(), "it goes on with the old one"
+    try:
+        rotate("CANARY-rotated")
+        done = sources(zones, "beta1", federation=True, password="CANARY-rotated")
+        assert [change["kind"] for change in done.as_result()["changes"]] == ["source_password"] * 2
+        assert not sources(zones, "beta1", federation=True, password="CANARY-rotated").changed
+        zones["beta1"].rows("STOP ALL SLAVES")
+        zones["beta1"].rows("START ALL SLAVES")
+        until(running, 20)
+    finally:
+        rotate(SECRET)
+    assert sources(zones, "beta1", federation=True).changed
+
+
 def test_no_secret_is_left_in_any_log(zones):
     zones["beta1"].rows("SET GLOBAL general_log=1")
     zones["beta1"].rows("SET GLOBAL slow_query_log=1")

@@ -173,6 +173,23 @@ class Server:
         finally:
             connection.close()
 
+    def stored_passwords(self, rows):
+        """Return {connection: the password that it has, None where that cannot be told}: this host's server keeps it in a file of its data directory."""
+        folder = None if self.host or not rows else self.value("SELECT @@GLOBAL.datadir")
+        return {row["Connection_name"]: _stored_password(folder, row) if folder else None for row in rows}
+
+    def login_refused(self, host, port, user, password, ca=None):
+        """Return the words with which ``host`` refuses this login, "" when it lets us in, None when it cannot be told."""
+        other = Server({"login_host": host, "login_port": port, "login_user": user, "login_password": password, "login_tls_ca": ca,
+                        "connect_timeout_s": self.timeout_s})
+        try:
+            other.rows("SELECT 1")
+            return ""
+        except CoreError as error:
+            return error.why if error.data.get("errno") in NO_ENTRY else None
+        finally:
+            other.close()
+
     def tls_trouble(self, host, port, user, password, ca):
         """Return why ``host`` could not be followed over TLS (its words), "" when it could, None when it cannot be told: nobody there, no entry."""
         other = Server({"login_host": host, "login_port": port, "login_user": user, "login_password": password, "login_tls_ca": ca,
@@ -330,6 +347,17 @@ class Servers:
         """Return what the calls return; they run at once, so each needs a connection of its own."""
         with concurrent.futures.ThreadPoolExecutor(len(calls)) as pool:
             return [future.result() for future in [pool.submit(call) for call in calls]]
+
+
+def _stored_password(folder, row):
+    """Return line 6 of master-<name>.info, where host and user are what SHOW ALL SLAVES STATUS says: else the file is laid out in another way."""
+    name = "".join(one if re.match(r"\w", one, re.A) else f"@{ord(one):04x}" for one in row["Connection_name"].lower())
+    try:
+        with open(os.path.join(folder, f"master-{name}.info"), encoding="utf-8") as stream:
+            lines = stream.read().split("\n")
+    except (OSError, ValueError):
+        return None
+    return lines[5] if len(lines) > 7 and lines[3:5] == [row["Master_Host"], row["Master_User"]] else None
 
 
 def _program(*names):

@@ -228,17 +228,18 @@ def status_of(row):
 
 # --- compare -----------------------------------------------------------------------------------------------------------------
 
-def plan(rows, wanted, passwords=None, update_password="on_create", exclusive=False):
+def plan(rows, wanted, passwords=None, update_password="on_create", exclusive=False, stored=None):
     """Return the Plan from the rows to the wanted sources; each change carries its Steps in ``step``.
 
-    passwords: {source name: password}. A source that is right is not touched; one that is right and stopped is only started.
+    passwords: {source name: password}; stored: the same as the server has them, None where that is not known.
+    A source that is right is not touched; one that is right and stopped is only started.
     """
     passwords = passwords or {}
     live = by_name(rows)
     _refuse_other_spelling(live, wanted)
     changes = []
     for source in wanted:
-        changes += _changes(source, live.get(source.name), passwords.get(source.name), update_password)
+        changes += _changes(source, live.get(source.name), passwords.get(source.name), update_password, (stored or {}).get(source.name))
     if exclusive:
         known = {source.name for source in wanted}
         changes += [_removal(name, row) for name, row in sorted(live.items()) if name not in known]
@@ -254,7 +255,7 @@ def _refuse_other_spelling(live, wanted):
                             hint=f"Write {other!r}, or remove that one first (state: absent).", source=source.name)
 
 
-def _changes(source, row, password, update_password):
+def _changes(source, row, password, update_password, stored):
     if source.state == "absent":
         return [_removal(source.name, row)] if row else []
     if row is None:
@@ -265,7 +266,7 @@ def _changes(source, row, password, update_password):
         want["host"] = have["host"]
     differs = [name for name in want if not same_option(name, have[name], want[name])]
     refused = _number(row.get("Last_IO_Errno")) == 1045      # the password it has is wrong: ours is the better one
-    renew = password is not None and (update_password == "always" or refused)
+    renew = password is not None and (update_password == "always" or refused or stored not in (None, password))
     changes, steps = [], []
     if differs or renew:
         if (io, sql) != ("No", "No"):
@@ -376,6 +377,20 @@ def moves_to_tls(todo, wanted):
     touched = {change.target for change in todo if change.kind == "source" and change.after
                and {"ssl", "ssl_ca", "host", "port", "ssl_verify"} & set(change.after)}
     return [source for source in wanted if source.name in touched and source.ssl]
+
+
+def renewed(rows, todo, wanted):
+    """Return the sources that run, and get another password by the Plan, with the address that they will have."""
+    live, names = by_name(rows), {change.target for change in todo if change.kind == "source_password"}
+    found = [(source, live[source.name]) for source in wanted if source.name in names and threads_of(live[source.name])[0] == "Yes"]
+    return [replace(source, host=row["Master_Host"]) if row["Master_Host"] in source.other_hosts else source for source, row in found]
+
+
+def refuse_password(source, trouble, where=""):
+    """Return the CoreError for a running source whose new password its server does not take. trouble: the server's words."""
+    return CoreError(f"refusing to give source {source.name} its new password", where, f"towards {source.host}:{source.port}: {trouble.strip()}",
+                     f"{failure_catalogue.remedy(1045, '', 'IO').hint} After a change of the password run site.yml for all front-ends. Nothing was changed.",
+                     source=source.name, errno=1045)
 
 
 def refuse_tls(source, trouble, where=""):

@@ -15,6 +15,7 @@ def run_steps(server, todo, sources, passwords, require=None, accept=()):
     """
     _check_rules(server, [sources[step.source] for change in todo for step in change.step if step.verb == "start"], sources, require, accept)
     _refuse_tls_that_would_fail(server, todo, sources, passwords)
+    _refuse_password_that_would_fail(server, todo, sources, passwords)
     _check_filters(server, todo, sources)
     created, halted = set(), set()
     for step in (step for change in todo for step in change.step):
@@ -66,6 +67,15 @@ def _refuse_tls_that_would_fail(server, todo, sources, passwords):
             trouble = server.tls_trouble(source.host, source.port, source.user, passwords.get(source.name) or "", source.ssl_ca)
             if trouble:
                 raise replication.refuse_tls(source, trouble, server.where)
+
+
+def _refuse_password_that_would_fail(server, todo, sources, passwords):
+    """One that runs goes on as it is until its server knows the new password, as in a run for one front-end only."""
+    for source in replication.renewed(server.slaves(), todo, sources.values()):
+        if not source.ssl or source.ssl_ca and source.ssl_verify:
+            trouble = server.login_refused(source.host, source.port, source.user, passwords[source.name], source.ssl_ca if source.ssl else None)
+            if trouble:
+                raise replication.refuse_password(source, trouble, server.where)
 
 
 def settle(server, wanted, wait_for, timeout_s):

@@ -20,6 +20,7 @@ class FakeServer:
     def __init__(self, network=None, cnf=None, absent=False, deaf=False, semi_sync=False):
         self.network, self.cnf, self.absent, self.deaf, self.semi_sync = network or {}, cnf or {}, absent, deaf, semi_sync
         self.settings = {}
+        self.reads_file = True      # the passwords that the server keeps
         self.refuses = ""      # why it refuses CHANGE MASTER
         self.tls = {}      # {(host, port): why TLS would fail there}
         self.connections, self.passwords, self.writes, self.secrets, self.now = {}, {}, [], [], 0.0
@@ -36,6 +37,13 @@ class FakeServer:
         known = {name: value for name, (value, dummy) in replication_rules.RULES.items()}
         return dict(known, rpl_semi_sync_slave_enabled="ON" if self.semi_sync else "OFF", read_only="ON", rpl_semi_sync_master_enabled="OFF",
                     gtid_ignore_duplicates="ON") | self.settings
+
+    def stored_passwords(self, rows):
+        return {row["Connection_name"]: self.passwords.get(row["Connection_name"]) if self.reads_file else None for row in rows}
+
+    def login_refused(self, host, port, user, password, ca=None):
+        answer = self.network.get((host, port), 2003)
+        return None if isinstance(answer, int) else "" if answer == password else f"1045 Access denied for user '{user}'@'here'"
 
     def tls_trouble(self, host, port, user, password, ca):
         answer = self.network.get((host, port), 2003)

@@ -183,6 +183,33 @@ def test_wrong_password_names_source_server_error_and_remedy_and_is_healed_by_th
     assert not ensure(params(pair()), server).changed
 
 
+def test_rotated_password_reaches_a_running_source_before_its_next_connect(server):
+    """The connection goes on with the old one until a failover, and is refused then."""
+    ensure(params(pair()), server)
+    server.network[PEER] = "CANARY-rotated"
+    server.writes.clear()
+    predicted, done = ensure(params(pair(), password="CANARY-rotated"), server, check=True), ensure(params(pair(), password="CANARY-rotated"), server)
+    assert result(done)["changes"] == result(predicted)["changes"] == [
+        {"kind": "source_password", "target": "zone0-slave", "before": "(secret)", "after": "(secret)"}]
+    assert [sql.split()[0] for sql, dummy in server.writes] == ["STOP", "CHANGE", "START"] and server.passwords["zone0-slave"] == "CANARY-rotated"
+    assert "CANARY" not in json.dumps(result(done)) and not ensure(params(pair(), password="CANARY-rotated"), server).changed
+
+
+@pytest.mark.parametrize("other_hosts, host", [([], PEER[0]), ([PEER[0]], "10.90.1.13")])
+def test_running_source_is_not_stopped_for_a_password_that_its_server_does_not_have_yet(server, other_hosts, host):
+    ensure(params(pair()), server)
+    server.writes.clear()
+    with pytest.raises(CoreError, match="refusing to give source zone0-slave its new password .*10.90.1.12:3306: 1045.*for all front-ends") as refused:
+        ensure(params(pair(host=host, other_hosts=other_hosts), password="CANARY-rotated"), server)
+    assert server.writes == [] and "CANARY" not in str(refused.value)
+
+
+def test_password_that_the_server_keeps_where_nobody_can_read_it_is_as_before(server):
+    ensure(params(pair()), server)
+    server.reads_file = False
+    assert not ensure(params(pair(), password="CANARY-rotated"), server).changed
+
+
 def test_refusal_of_yesterday_is_not_believed(server):
     ensure(params(pair()), server)
     server.connections["zone0-slave"].update(Slave_IO_Running="Connecting", Last_IO_Errno=1130, Last_IO_Error="Host is not allowed", next_try=1.5)
