@@ -18,10 +18,11 @@ class ActionModule(ActionBase):
     def run(self, tmp=None, task_vars=None):
         result = super().run(tmp, task_vars)
         dummy, arguments = self.validate_argument_spec(argument_spec={
-            "reports": {"type": "dict", "required": True}, "certificate_days": {"type": "int", "default": 30}})
-        days = {name: arguments[name] for name in ("certificate_days",) if name in arguments}
+            "reports": {"type": "dict", "required": True}, "certificate_days": {"type": "int", "default": 30},
+            "free_mb": {"type": "int", "default": 500}})
+        limits = {name: arguments[name] for name in ("certificate_days", "free_mb") if name in arguments}
         hostvars, topology = task_vars["hostvars"], task_vars["opennebula_topology"]
         seen = {node: {part: hostvars[node].get(variable) for part, variable in arguments["reports"].items()} for node in topology["nodes"]}
-        checks = verification.verify(topology, seen, task_vars.get("ansible_inventory_sources") or (), **days)
+        checks = verification.verify(topology, seen, task_vars.get("ansible_inventory_sources") or (), **limits)
         result.update(changed=False, checks=[one.as_dict() for one in checks], bad=[one.as_dict() for one in report.bad(checks)], lines=report.lines(checks))
         return result

@@ -9,7 +9,7 @@ module: frontend_info
 short_description: Read what a front-end is at this moment
 version_added: "0.1.0"
 description:
-  - Reads the addresses of the host, the state of its OpenNebula and cluster services in systemd, and asks the zone's
+  - Reads the addresses of the host, the state of its OpenNebula and cluster services in systemd, the free space of its disks, and asks the zone's
     endpoint for the daemon's version and the zones of the federation.
   - Changes nothing. A daemon that does not answer is a result, not a failure.
 author:
@@ -35,6 +35,11 @@ options:
     type: list
     elements: str
     default: []
+  paths:
+    description: Where the database, OpenNebula and their logs write. Of those that are there the free space is told, once for each filesystem.
+    type: list
+    elements: path
+    default: [/var/lib/mysql, /var/lib/one, /var/log]
   timeout_s:
     description: Seconds to wait for an answer of the daemon.
     type: int
@@ -76,6 +81,12 @@ units:
   returned: success
   type: dict
   sample: {"opennebula": {"installed": true, "active": true, "enabled": false}}
+disks:
+  description: The filesystems of O(paths), each under the first of its paths. C(free_files) is null where files are not counted.
+  returned: success
+  type: list
+  elements: dict
+  sample: [{"path": "/var/lib/mysql", "free_mb": 8123, "free_files": 520192}]
 daemon:
   description: What the endpoint answered.
   returned: success
@@ -95,6 +106,7 @@ SPEC = {
     "endpoint": {"type": "str", "default": opennebula.ENDPOINT},
     "auth_file": {"type": "path", "default": opennebula.AUTH_FILE},
     "shared_addresses": {"type": "list", "elements": "str", "default": []},
+    "paths": {"type": "list", "elements": "path", "default": ["/var/lib/mysql", "/var/lib/one", "/var/log"]},
     "timeout_s": {"type": "int", "default": 5},
 }
 
@@ -109,8 +121,19 @@ def look(params):
         "units": {name: {"installed": unit["LoadState"] == "loaded", "active": unit["ActiveState"] == "active",
                          "enabled": unit["UnitFileState"].startswith("enabled")}
                   for name, unit in units.items()},
+        "disks": disks(params["paths"]),
         "daemon": ask(params),
     }
+
+
+def disks(paths):
+    """Return what is free, once for each filesystem."""
+    found, devices = [], set()
+    for path, (device, free, files) in system.filesystems(paths).items():
+        if device not in devices:
+            found.append({"path": path, "free_mb": free // 2 ** 20, "free_files": files})
+            devices.add(device)
+    return found
 
 
 def others(address, links):

@@ -28,6 +28,10 @@ options:
     description: A certificate that is good for fewer days is red.
     type: int
     default: 30
+  free_mb:
+    description: A filesystem that is written to and has less space free, in MB, is red.
+    type: int
+    default: 500
 """
 
 EXAMPLES = r"""

@@ -67,6 +67,20 @@ def who_has(address, link, own, within_s=0.7):
     return sorted(found)
 
 
+def filesystems(paths):
+    """Return {path: (device, bytes that are free for everybody, files that still fit or None)} of those paths that exist."""
+    found = {}
+    for path in paths:
+        try:
+            device, room = os.stat(path).st_dev, os.statvfs(path)
+        except FileNotFoundError:
+            continue
+        except OSError as error:                         # a stale NFS mount, for example
+            raise CoreError("cannot read the free space", path, error.strerror, "Look at the mount there.") from None
+        found[path] = device, room.f_bavail * room.f_frsize, room.f_favail if room.f_files else None
+    return found
+
+
 def uptime_s():
     """Return the seconds since boot."""
     with open("/proc/uptime", encoding="ascii") as text:

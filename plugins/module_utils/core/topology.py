@@ -429,7 +429,8 @@ def _check_secrets(inventory, members, problems):
             problems.append(f"{secret} is not set{where}; put it into a vaulted file of group_vars/all")
         broken = [host for host in hosts if re.search(r"[\r\n]", str(inventory[host].get(secret) or ""))]
         if broken:
-            problems.append(f"{secret} has a line break{'' if len(broken) == len(hosts) else ' for ' + ', '.join(broken)}; no program that reads it from a line can take that. "
+            where = "" if len(broken) == len(hosts) else f" for {', '.join(broken)}"
+            problems.append(f"{secret} has a line break{where}; no program that reads it from a line can take that. "
                             "What is piped into ansible-vault keeps the one at its end: printf instead of echo")
 
 

@@ -18,14 +18,15 @@ OWN = {"frontend": ("addresses", "units"), "cluster": ("running", "nodes"), "rep
        "tables": ("present",)}
 
 
-def verify(topology, seen, inventory=(), certificate_days=30):
+def verify(topology, seen, inventory=(), certificate_days=30, free_mb=500):
     """Return the Checks of the whole federation, zones first.
 
-    inventory: what ansible-playbook was given with -i, for the commands; certificate_days: how long a certificate must be good at least.
+    inventory: what ansible-playbook was given with -i, for the commands; certificate_days: how long a certificate must be good at least;
+    free_mb: how much space every filesystem that is written to must have.
     """
     checks = []
     for zone in topology["zones"].values():
-        checks += _zone(topology, zone, {node: seen.get(node) or {} for node in zone["nodes"]})
+        checks += _zone(topology, zone, {node: seen.get(node) or {} for node in zone["nodes"]}, free_mb)
     for name, node in topology["nodes"].items():
         checks += _replication(topology, node, _part(seen.get(name), "replication"), seen, inventory)
         if topology["tls"]["mode"] != "off":
@@ -55,7 +56,7 @@ def _why(reports, part):
 
 # --- one zone ----------------------------------------------------------------------------------------------------------------
 
-def _zone(topology, zone, seen):
+def _zone(topology, zone, seen, free_mb):
     fronts = {node: _part(reports, "frontend") for node, reports in seen.items()}
     checks = [check("frontend", node, "can be asked", front is not None or None, _why(seen[node], "frontend"),
                     "Power it on and repair it, then let it back in with rejoin.yml; the zone has no standby until then.")
@@ -74,6 +75,7 @@ def _zone(topology, zone, seen):
                                    wanted=holder))
     for node, front in known.items():
         checks += _units(zone, node, front)
+        checks.append(_room(node, front, free_mb))
         daemon = front["daemon"]
         checks.append(check("frontend", node, f"the daemon answers it at {zone['endpoint']}", daemon["answers"], daemon["why"],
                             "Is the address up (crm_mon -1r), and is the daemon's log (/var/log/one/oned.log) without errors?"))
@@ -109,7 +111,17 @@ def _exactly_one(zone, what, nodes, complete, hint, wanted=None):
     return check("zone", zone["name"], what, right, f"seen on {where}" + (f", wanted {wanted}" if wanted else ""), hint)
 
 
+def _room(node, front, free_mb):
+    full = [f"{disk['path']} has {disk['free_mb']} MB and room for {'any number of' if disk['free_files'] is None else disk['free_files']} files"
+            for disk in front["disks"] if disk["free_mb"] < free_mb or disk["free_files"] == 0]
+    return check("frontend", node, f"{free_mb} MB are free wherever it writes", not full, "; ".join(full),
+                 "Make room there before it has to take over; what may be deleted is your decision.")
+
+
 def _units(zone, node, front):
+    missing = [name for name in zone["services"] if not front["units"].get(name, {}).get("installed")]
+    yield check("frontend", node, "has every service of the zone", not missing, f"systemd cannot start: {', '.join(missing)}",
+                "Run site.yml with --tags frontend, and see 'systemctl status' of it there; until then a takeover fails on this front-end.")
     enabled = [name for name in zone["services"] + ["corosync", "pacemaker"] if front["units"].get(name, {}).get("enabled")]
     yield check("frontend", node, "systemd starts none of the cluster's services at boot", not enabled, f"enabled: {', '.join(enabled)}",
                 "Run site.yml; a service that starts by itself can run on both front-ends.")

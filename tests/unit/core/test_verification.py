@@ -55,6 +55,7 @@ def _reports(node, zone, facts=None):
     names = verification._resources(zone) + [facts["nodes"][one]["fence"]["device"] for one in zone["nodes"]]
     return {
         "frontend": {"addresses": [node["address"]] + ([zone["vip"]["ip"]] if active else []), "units": units, "macs": [mac_of(node["name"])],
+                     "disks": [{"path": "/", "free_mb": 500, "free_files": None}, {"path": "/var/log", "free_mb": 9000, "free_files": 1}],
                      "others": {address: [] if active else [mac_of(zone["nodes"][0])] for address in verification._addresses(zone)},
                      "daemon": {"endpoint": zone["endpoint"], "answers": True, "version": "5.0.2", "why": "", "zones": zones}},
         "cluster": {"running": True, "quorate": True, "maintenance": False, "failed_actions": [],
@@ -216,6 +217,18 @@ def left_by_pcs_resource_move(reports):
         view["bans"].append(ban("cli-ban-opennebula_zone-on-alpha2", "opennebula_zone", "alpha2"))
 
 
+def full_disk(reports):
+    reports["alpha2"]["frontend"]["disks"][0]["free_mb"] = 499
+
+
+def no_more_files(reports):
+    reports["alpha2"]["frontend"]["disks"][1]["free_files"] = 0
+
+
+def service_not_installed(reports):
+    reports["alpha2"]["frontend"]["units"]["opennebula-gate"]["installed"] = False
+
+
 def two_writers(reports):
     reports["alpha2"]["replication"]["read_only"] = False
 
@@ -263,6 +276,9 @@ CASES = {
     standby_in_maintenance: ("alpha", "red", "every front-end may take over"),
     unmanaged: ("alpha", "red", "every front-end may take over"),
     left_by_pcs_resource_move: ("alpha", "red", "every front-end may take over"),
+    full_disk: ("alpha2", "red", "500 MB are free wherever it writes"),
+    no_more_files: ("alpha2", "red", "500 MB are free wherever it writes"),
+    service_not_installed: ("alpha2", "red", "has every service of the zone"),
     two_writers: ("alpha", "red", "its database is writable where the address is"),
     no_semisync: ("beta", "red", "commits wait for the standby (semi-sync)"),
     stopped: ("beta2", "red", "source zone0 does not run (IO=Yes SQL=No)"),
@@ -283,6 +299,8 @@ def test_one_fault_is_named(broken):
 @pytest.mark.parametrize("broken, why", [
     (maintenance_mode, "the cluster is in maintenance mode"), (standby_in_maintenance, "alpha2 is in maintenance"), (unmanaged, "zone_vip is not managed"),
     (left_by_pcs_resource_move, "opennebula_zone must not run on alpha2 (cli-ban-opennebula_zone-on-alpha2)"),
+    (full_disk, "/ has 499 MB and room for any number of files"), (no_more_files, "/var/log has 9000 MB and room for 0 files"),
+    (service_not_installed, "systemd cannot start: opennebula-gate"),
     (both_may_fence, "no fence device has a delay: in a partition both front-ends would kill each other"),
 ])
 def test_what_would_stop_a_takeover_is_said(broken, why):
@@ -304,6 +322,11 @@ def test_one_side_of_a_pair_must_fence_first_however_it_is_told(delays, quorum_d
         for device, delay in zip(view["description"]["fence_devices"], delays):
             device["options"].update({} if delay is None else {"pcmk_delay_base": delay})
     assert (report.bad(verification.verify(facts, reports)) == []) is green
+
+
+def test_room_that_must_be_free_is_the_operators():
+    for free_mb, targets in ((400, set()), (600, {"alpha1", "alpha2", "beta1", "beta2"})):
+        assert {one.target for one in report.bad(verification.verify(FACTS, seen(), free_mb=free_mb))} == targets
 
 
 def test_soft_dislike_is_no_ban():

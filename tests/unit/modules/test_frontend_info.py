@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What a front-end says of itself: a silent daemon is a result, not a failure."""
 import json
+import os
 
 import pytest
 
@@ -50,7 +51,7 @@ def world(monkeypatch, tmp_path):
         monkeypatch.setattr(frontend_info.system, "who_has", who_has)
         monkeypatch.setattr(frontend_info.opennebula, "OpenNebula", daemon)
         return frontend_info.look({"services": ["opennebula"], "endpoint": "http://x/RPC2", "auth_file": str(auth), "timeout_s": 5,
-                                   "shared_addresses": list(shared)})
+                                   "shared_addresses": list(shared), "paths": [str(tmp_path), str(auth), "/nowhere", "/proc"]})
 
     return look
 
@@ -62,6 +63,22 @@ def test_answering_daemon_gives_version_and_zones(world):
     assert seen["units"]["opennebula"] == {"installed": True, "active": True, "enabled": False}
     assert set(seen["units"]) == {"opennebula", "corosync", "pacemaker", "pcsd", "mariadb"}
     assert "CANARY" not in json.dumps(seen)
+
+
+def test_disks_are_told_once_each_and_only_where_there_are_paths(world, tmp_path):
+    first, second = world(Daemon())["disks"]
+    room = os.statvfs(tmp_path)
+    assert first["path"] == str(tmp_path) and abs(first["free_mb"] - room.f_bavail * room.f_frsize // 2 ** 20) < 1000
+    assert second == {"path": "/proc", "free_mb": 0, "free_files": None}
+
+
+def test_path_that_cannot_be_looked_at_is_named(world, monkeypatch):
+    def stale(path):
+        raise OSError(116, "Stale file handle", path)
+
+    monkeypatch.setattr(frontend_info.system.os, "statvfs", stale)
+    with pytest.raises(CoreError, match="cannot read the free space at .*: Stale file handle. Look at the mount there"):
+        world(Daemon())
 
 
 def test_silent_daemon_is_a_result_with_its_reason(world):
