@@ -407,6 +407,17 @@ class TestStart:
         node.state.update(read_only=1)
         assert node.run("start") == ERROR
 
+    def test_operators_reason_holds_for_all_that_one_promotion_finds(self, node):
+        """The writer died while the applier here was held up: nothing comes, and what came is not applied. That is more than one doubt."""
+        node.members("alpha1")
+        node.state.update(gtid_wait=-1, slaves=[slave(Slave_IO_Running="No", Last_IO_Errno=1236, Slave_SQL_State="Reading event from the relay log")])
+        node.override.write_text("alpha2 burnt down\n")
+        assert node.run("start", drain_timeout=1) == RUNNING and node.writable and node.said.count("alpha2 burnt down") == 3 and not node.override.exists()
+
+    def test_operators_reason_that_was_not_needed_is_not_kept_for_another_promotion(self, node):
+        node.override.write_text("alpha2 burnt down\n")
+        assert node.run("start") == RUNNING and node.writable and not node.override.exists()
+
     def test_two_writers_cannot_be_overridden(self, node):
         node.override.write_text("I want it\n")
         node.state.update(peer_read_only=0)
