@@ -261,7 +261,7 @@ def _all_reachable(silent, verb, name):
         why = f"{', '.join(silent)} cannot be reached"
         raise CoreError(f"cluster {name} cannot be {verb}",
                         why=why if verb == "changed" else f"{why}, and a cluster is started with all nodes there (wait_for_all)",
-                        hint=f"Power {', '.join(silent)} on, or see the runbook for starting with one front-end.")
+                        hint=f"Power {', '.join(silent)} on. If it is lost: README of role cluster, 'The other front-end is lost'.")
 
 
 def _refuse_other_clusters(wanted, states, standing):

@@ -143,7 +143,7 @@ def _cluster(topology, zone, seen):
     yield check("cluster", name, "all front-ends are online in the cluster", not missing, f"missing: {', '.join(missing)}",
                 "Power on and repair what was fenced, then rejoin.yml.")
     yield check("cluster", name, "the cluster has quorum", view["quorate"], "it has none and starts nothing",
-                "Start the missing front-end, or see the README on cold starts.")
+                "Start the missing front-end. If it is lost: README of role cluster, 'The other front-end is lost'.")
     yield from _third_vote(zone, views)
     failed = [f"{action['resource']} {action['task']} on {action['node']}: {action['reason'] or action['code']}" for action in view["failed_actions"]]
     yield check("cluster", name, "no action failed", not failed, "; ".join(failed), "Mend the cause, then 'pcs resource cleanup' on a front-end.")

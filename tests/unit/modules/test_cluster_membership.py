@@ -87,6 +87,14 @@ def test_member_without_the_key_is_told_where_to_get_it(options, refused):
     assert cluster.writes == []
 
 
+def test_way_out_that_an_error_names_is_written_down():
+    with pytest.raises(CoreError) as caught:
+        ensure(params(alpha1=STOPPED), Cluster(online=()))
+    heading = str(caught.value).split("README of role cluster, '")[1].split("'")[0]
+    readme = pathlib.Path(__file__).parents[3] / "roles/cluster/README.md"
+    assert f"\n## {heading}" in readme.read_text(encoding="utf-8")
+
+
 def test_first_configuration_is_there_before_the_first_start_and_older_than_any_other():
     cluster = bare()
     ensure(params(alpha1=NOTHING, alpha2=NOTHING), cluster)
