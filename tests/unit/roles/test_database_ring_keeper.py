@@ -302,3 +302,13 @@ def test_membership_counts_only_for_members(tmp_path, monkeypatch, program, name
     zone = FakeZone(tmp_path, *AROUND)
     zone.config = type("Config", (), {"name": "a2"})
     assert zone.members() == names
+
+
+def test_show_where_mariadb_does_not_answer_says_so(monkeypatch, capsys):
+    class Silent:
+        def server(self):
+            raise OSError("connection refused")
+
+    monkeypatch.setattr(keeper, "Zone", lambda *files: Silent())
+    assert keeper.main(["show"]) == 1
+    assert capsys.readouterr().out == "MariaDB here cannot be asked (OSError: connection refused); systemctl status mariadb\n"
