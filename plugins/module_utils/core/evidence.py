@@ -53,7 +53,7 @@ def parse_vms(text):
         root = ElementTree.fromstring(text)
     except ElementTree.ParseError as error:
         raise CoreError("cannot read the VM pool", why=f"it is not XML: {error}") from None
-    return [_vm(node) for node in ([root] if root.tag == "VM" else root.iter("VM"))]
+    return [_vm(node) for node in ([root] if root.tag == "VM" else root.findall("VM"))]
 
 
 def parse_hosts(text):
@@ -63,7 +63,7 @@ def parse_hosts(text):
     except ElementTree.ParseError as error:
         raise CoreError("cannot read the host pool", why=f"it is not XML: {error}") from None
     hosts = [Host(_int(node, "ID"), node.findtext("NAME"), _int(node, "STATE"), _int(node, "LAST_MON_TIME") or _int(node, "MONITORING/TIMESTAMP"))
-             for node in root.iter("HOST") if node.find("ID") is not None]
+             for node in root.findall("HOST") if node.find("ID") is not None]
     return {host.id: host for host in hosts}
 
 
@@ -189,7 +189,8 @@ def _vm(node):
                       _int(record, "DS_ID", -1),
                       _int(record, "ACTION"), {name: _int(record, name) for name in _TIMES if record.find(name) is not None},
                       record.findtext("VM_MAD") or "")
-               for record in node.iter("HISTORY")]
+               # by its whole path: owners write what they like into USER_TEMPLATE, also a HISTORY or a VM
+               for record in node.iterfind("HISTORY_RECORDS/HISTORY")]
     last = records[-1] if records else None
     return Vm(id=_int(node, "ID"), name=node.findtext("NAME") or "", owner=node.findtext("UNAME") or "",
               state=vm_states.name(_int(node, "STATE"), _int(node, "LCM_STATE")), host=last.host if last else None, hid=last.hid if last else None,

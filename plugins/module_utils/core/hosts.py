@@ -123,7 +123,7 @@ def _in_cluster(known, reference):
 
 def _vms(pages):
     return {int(node.findtext("ID")): Vm(int(node.findtext("ID")), vm_states.name(int(node.findtext("STATE")), int(node.findtext("LCM_STATE"))),
-                                         node.findtext("RESCHED") == "1") for page in pages for node in ElementTree.fromstring(page).iter("VM")
+                                         node.findtext("RESCHED") == "1") for page in pages for node in ElementTree.fromstring(page).findall("VM")
             if node.find("STATE") is not None}
 
 

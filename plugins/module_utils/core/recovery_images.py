@@ -28,7 +28,7 @@ def told(text, started):
         root = ElementTree.fromstring(text)
     except ElementTree.ParseError as error:
         raise CoreError("cannot read the image pool", why=f"it is not XML: {error}") from None
-    return [_told(node, started) for node in root.iter("IMAGE") if int(node.findtext("STATE") or 0) in STATES]
+    return [_told(node, started) for node in root.findall("IMAGE") if int(node.findtext("STATE") or 0) in STATES]
 
 
 def _told(node, started):

@@ -14,7 +14,7 @@ SCENE = evidence.Scene(now=1100, started=STARTED, logs=False, hosts={0: evidence
 
 
 def vm(state, last_poll=0, poll="", action="none", seq=0, tm_mad="ssh", **times):
-    record = evidence.Record(seq, "kvm1", 0, tm_mad, 0, 0, dict({"STIME": 100, "RSTIME": 100}, **times))
+    record = evidence.Record(seq, "kvm1", 0, tm_mad, 0, 0, dict({"STIME": 100, "RSTIME": 100}, **times), "kvm")
     return evidence.Vm(7, "web", "alice", state, "kvm1", 0, None, seq, action, last_poll, poll, (record,), "")
 
 

@@ -285,3 +285,9 @@ def test_through_the_stand_ins_own_server(world):
 
 def test_every_state_has_a_name():
     assert len(hosts.STATES) == 9 and hosts.STATES[8] == "OFFLINE" and set(hosts.OUT_OF_USE) < set(hosts.STATES)
+
+
+def test_an_attribute_vm_of_an_owners_template_is_no_vm():
+    page = ("<VM_POOL><VM><ID>7</ID><STATE>3</STATE><LCM_STATE>3</LCM_STATE><RESCHED>0</RESCHED><USER_TEMPLATE><VM><ID>8</ID><STATE>mine</STATE></VM>"
+            "</USER_TEMPLATE></VM></VM_POOL>")
+    assert hosts._vms([page]) == {7: hosts.Vm(7, "RUNNING", False)}                                             # pylint: disable=protected-access

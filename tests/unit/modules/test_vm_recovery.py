@@ -348,7 +348,7 @@ def test_many_vms_need_few_questions():
 def test_images_that_wait_or_failed_are_told_with_their_vms_and_what_to_do(state, registered, shown, words):
     world = World(Machine(1, "PROLOG"))
     world.images = (f"<IMAGE><ID>7</ID><UNAME>alice</UNAME><NAME>web</NAME><REGTIME>{registered}</REGTIME><STATE>{state}</STATE><DATASTORE>default</DATASTORE>"
-                    "<VMS><ID>42</ID><ID>1</ID></VMS><TEMPLATE><ERROR>no space</ERROR></TEMPLATE></IMAGE>")
+                    "<VMS><ID>42</ID><ID>1</ID></VMS><TEMPLATE><ERROR>no space</ERROR><IMAGE><ID>8</ID><STATE>5</STATE></IMAGE></TEMPLATE></IMAGE>")
     found = plan(world)["images"]
     assert [image["state"] for image in found] == ([shown] if shown else [])
     for image in found:

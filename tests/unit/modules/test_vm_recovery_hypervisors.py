@@ -113,6 +113,20 @@ def test_hosts_are_asked_again_before_the_retry_that_follows_our_failure():
     assert only["result"] == "recovered" and hosts.asked == ["kvm1", "kvm2"] * 2
 
 
+def test_what_an_owner_writes_into_the_vms_template_is_no_evidence():
+    """A HISTORY of his would name a host that oneadmin logs in to, and that says what he likes; a VM of his would stand for another one's."""
+    world = fakes.World(Machine(7, "MIGRATE", ["kvm2"]), Machine(9, "MIGRATE", ["kvm1", "kvm2"]))
+    hosts, pages, plain = Hosts(world), world.vm_pool, world.machines[9].xml
+    world.vm_pool = lambda state: [re.sub("<HISTORY><SEQ>0<.*?</HISTORY>(?=<HISTORY>)", "", page) for page in pages(state)]       # a pool has the last record
+    written = ("<HISTORY><SEQ>7</SEQ><HOSTNAME>evil</HOSTNAME><HID>9</HID><VM_MAD>kvm</VM_MAD><TM_MAD>ssh</TM_MAD><DS_ID>0</DS_ID></HISTORY>"
+               "<VM><ID>7</ID><STATE>3</STATE><LCM_STATE>3</LCM_STATE></VM>")
+    for place in ("<USER_TEMPLATE>", "<TEMPLATE>"):
+        world.machines[9].xml = lambda place=place: plain().replace(place, place + written)
+        seen = plan(world, hosts)["vms"]
+        assert [(vm["id"], vm["action"]) for vm in seen] == [(7, "success"), (9, "refuse")] and "runs on both hosts" in seen[1]["reason"]
+    assert set(hosts.asked) == {"kvm1", "kvm2"}
+
+
 def test_host_that_is_said_to_be_off_and_reports_is_not_believed_to_be_off():
     """The wrong name: put back to PENDING, the VM would be started elsewhere while it runs here."""
     def world(ago, state):
