@@ -191,7 +191,8 @@ options:
     type: dict
   accept:
     description:
-      - Names of rules that need not hold. Before a start each broken rule is an error that gives its name and what it costs.
+      - Names of rules that need not hold, those of O(require) included. Before a start each broken rule is an error that gives its name and what it
+        costs.
       - Besides server variables there are V(applied_twice), V(current_pos), V(delay), V(domain_filter), V(duplicates_by_number), V(file_position) and
         V(semi_sync_on_standby).
     type: list
@@ -288,9 +289,10 @@ def ensure(params, server, check_mode):
     wanted = replication.wanted_sources(params["sources"], {name: params[name] for name in COMMON})
     passwords = {item["name"]: item.get("password") or params["password"] for item in params["sources"]}
     results = {"status": []}
-    unknown = sorted(set(params.get("accept") or ()) - set(replication_rules.names()))
+    rules = sorted({*replication_rules.names(), *(params.get("require") or ())})
+    unknown = sorted(set(params.get("accept") or ()) - set(rules))
     if unknown:
-        raise CoreError(f"cannot accept {', '.join(unknown)}", why="there is no such rule", hint=f"Rules: {', '.join(replication_rules.names())}.")
+        raise CoreError(f"cannot accept {', '.join(unknown)}", why="there is no such rule", hint=f"Rules: {', '.join(rules)}.")
 
     def read():
         try:

@@ -292,8 +292,12 @@ def test_running_source_goes_on_when_it_could_not_start_again(server):
 
 def test_what_the_topology_derives_must_hold(server):
     server.settings = {"gtid_domain_id": "0", "log_slave_updates": "OFF"}
-    with pytest.raises(CoreError, match="gtid_domain_id is 0, wanted 100"):
+    with pytest.raises(CoreError, match=r"gtid_domain_id is 0, wanted 100.*accept: \[gtid_domain_id\]"):
         ensure(params(pair(), require={"gtid_domain_id": 100, "log_slave_updates": False}), server)
+    accepting = params(pair(), require={"gtid_domain_id": 100, "log_slave_updates": False}, accept=["gtid_domain_id"])
+    assert ensure(accepting, server, check=True).changed, "what the error proposes is possible"
+    accepting["sources"][0]["name"] = "zone0-master"
+    assert ensure(accepting, server).changed
     assert ensure(params(pair(), require={"gtid_domain_id": 0, "log_slave_updates": False}), server).changed
 
 
