@@ -55,6 +55,16 @@ dc:
   returned: always
   type: str
   sample: fe1
+maintenance:
+  description: Whether the whole cluster is in maintenance mode.
+  returned: always
+  type: bool
+  sample: false
+stonith_enabled:
+  description: Whether the cluster fences.
+  returned: always
+  type: bool
+  sample: true
 nodes:
   description: Each node with C(online), C(standby), C(maintenance), C(pending), C(unclean).
   returned: always
@@ -67,11 +77,11 @@ quorum:
   type: dict
   sample: {"quorate": true, "expected_votes": 3, "total_votes": 3, "quorum": 2, "device": {"votes": 1, "connected": true, "voting": true}}
 resources:
-  description: Each resource with its role and nodes.
+  description: Each resource with its role and nodes, and whether the cluster manages it.
   returned: always
   type: list
   elements: dict
-  sample: [{"id": "zone_vip", "role": "Started", "nodes": ["fe1"], "active": true, "failed": false}]
+  sample: [{"id": "zone_vip", "role": "Started", "nodes": ["fe1"], "active": true, "failed": false, "managed": true}]
 holders:
   description: The nodes on which each resource is active.
   returned: always

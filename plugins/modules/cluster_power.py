@@ -61,10 +61,11 @@ seconds:
 
 from ..module_utils import glue
 from ..module_utils.adapters import pacemaker
-from ..module_utils.core import agents, cib, cluster_status, fencing
+from ..module_utils.core import agents, cib, cluster_status, corosync_conf, fencing
 from ..module_utils.core.converge import converge
 
-LEAVES_S = 15                                            # token and consensus of corosync, until a fenced member is counted out
+LEAVES_S = 15                                            # at least this long a fenced member may still be counted in
+TIMES = ("runtime.config.totem.token", "runtime.config.totem.consensus")     # of corosync, in ms: so long it takes until it knows
 
 
 def ensure(params, cluster, clock, check_mode):
@@ -75,9 +76,10 @@ def ensure(params, cluster, clock, check_mode):
         answers = [(name, *cluster.fence_status(values["agent"], agents.status_request(values["options"], node)))
                    for name, values in fencing.devices(objects, node)]
         power = fencing.power(node, answers, fencing.levels(objects, node))
-        deadline = clock.now() + LEAVES_S
+        start, patience_s = clock.now(), None
         while power == "off" and fencing.is_member(node, cluster_status.parse(cluster.monitor())):
-            if clock.now() > deadline:
+            patience_s = patience_s or _leaves_s(cluster)
+            if clock.now() > start + patience_s:
                 raise fencing.contradiction(node, [name for name, *unused in answers])
             clock.sleep(0.5)
         return power
@@ -88,6 +90,11 @@ def ensure(params, cluster, clock, check_mode):
         results["seconds"] = round(clock.now() - start, 1)
 
     return converge(read, lambda now: fencing.plan(node, now, params["state"]), apply, check_mode, results, header=f"node {node}")
+
+
+def _leaves_s(cluster):
+    running = corosync_conf.parse_running(cluster.running_options())
+    return max(LEAVES_S, 2 * sum(int(running.get(name, 0)) for name in TIMES) / 1000)
 
 
 SPEC = {

@@ -21,7 +21,7 @@ class Powered(Cluster):
 
     def __init__(self, off=(), silent=(), lying=False):
         super().__init__(text=CIB)
-        self.leaving = None
+        self.leaving, self.leaves_at = None, 14
         self.off, self.silent, self.lying, self.clock = set(off), set(silent), lying, Clock()
         self.online = [node for node in self.online if node not in self.off]
 
@@ -39,7 +39,7 @@ class Powered(Cluster):
             self.leaving = node if not power else None
 
     def monitor(self):
-        if self.leaving and self.clock.time > 14:        # corosync notices later than the fencer
+        if self.leaving and self.clock.time > self.leaves_at:        # corosync notices later than the fencer
             self.online.remove(self.leaving)
             self.leaving = None
         return super().monitor()
@@ -57,6 +57,18 @@ def test_fencing_is_predicted_done_and_silent_the_second_time():
     assert done.as_result()["changes"] == predicted.as_result()["changes"] == [{"kind": "power", "target": "alpha2", "before": "on", "after": "off"}]
     assert done.results["seconds"] == 12.8 and cluster.writes == [("switch", "alpha2", False)]
     assert not ensure(cluster, "off").changed and len(cluster.writes) == 1
+
+
+@pytest.mark.parametrize("token, believed", [("10000", True), ("3000", False)])
+def test_corosync_that_is_patient_may_count_a_fenced_node_in_for_longer(token, believed):
+    cluster = Powered()
+    cluster.leaves_at = 12.84 + 22
+    cluster.running = {"runtime.config.totem.token": token, "runtime.config.totem.consensus": str(int(token) * 6 // 5)}
+    if believed:
+        assert ensure(cluster, "off").changed
+    else:
+        with pytest.raises(CoreError, match="alpha2 is a member of this cluster"):
+            ensure(cluster, "off")
 
 
 def test_power_comes_back():
