@@ -165,13 +165,16 @@ def _cluster(topology, zone, seen):
                 "Run site.yml with --tags cluster; if that leaves it so, cluster_properties of the inventory wants it.")
 
 
+_OWN_BANS = (f"{FEDERATION_VIP}-off-{SEMISYNC}", f"{FEDERATION_VIP}-off-{SEMISYNC}-rule")        # crm_mon names a ban by rule after the rule
+
+
 def _kept_back(zone, view):
     """Return what people leave behind, and what shows only when a takeover does not come: maintenance, unmanaged resources, bans."""
     at_rest = ["the cluster is in maintenance mode"] if view["maintenance"] else [
         f"{node['name']} is in maintenance" for node in view["nodes"] if node["maintenance"]]
     at_rest = at_rest or [f"{one['id']} is not managed" for one in view["resources"] if not one["managed"] and one["id"] in _resources(zone)]
     return at_rest + [f"{ban['resource']} must not run on {ban['node']} ({ban['id']})" for ban in view["bans"]
-                      if ban["resource"] in _resources(zone) + [GROUP] and ban["id"] != f"{FEDERATION_VIP}-off-{SEMISYNC}"
+                      if ban["resource"] in _resources(zone) + [GROUP] and ban["id"] not in _OWN_BANS
                       and int(ban["weight"]) <= -1000000]
 
 

@@ -62,7 +62,7 @@ def _reports(node, zone, facts=None):
                     "resources": [{"id": name, "active": True, "failed": False, "managed": True} for name in names],
                     "nodes": [{"name": one, "online": True, "standby": False, "unclean": False, "maintenance": False} for one in zone["nodes"]],
                     "bans": [ban(f"fence_{one}-never-on-{one}", f"fence_{one}", one) for one in zone["nodes"]]
-                    + [ban("federation_vip-off-semisync_waits", "federation_vip", zone["nodes"][0])],
+                    + [ban("federation_vip-off-semisync_waits-rule", "federation_vip", zone["nodes"][0])],
                     "description": {"properties": {"no-quorum-policy": "stop", "stonith-enabled": "true", "priority-fencing-delay": "5s"}, "fence_devices": [
                         {"id": f"fence_{one}", "options": {"pcmk_host_list": one}} for one in zone["nodes"]]}},
         "replication": {"present": True, "read_only": not active, "rows": rows, "sources": verification.replication.parse(rows),
