@@ -32,7 +32,7 @@ options:
   journal:
     description:
       - File on the front-end in which recovery notes its calls before it makes them. By it an interrupted recovery is finished by the next run,
-        and it tells afterwards what was done and why.
+        and it tells afterwards what was done and why. A file beside it that ends in C(.lock) keeps a second recovery out.
     type: path
     default: /var/log/one/recovery.log
   transfers_elsewhere:

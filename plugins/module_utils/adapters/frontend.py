@@ -19,7 +19,6 @@ from xml.etree import ElementTree
 from ..core.errors import CoreError
 
 JOURNAL = "var/log/one/recovery.log"
-LOCK = "run/lock/vm_recovery.lock"
 STATE_LINE = re.compile(r"^(\w{3} \w{3} +\d+ [\d:]+ \d{4}) \[.*New (?:VM )?(?:LCM )?state is (\w+)", re.MULTILINE)
 INFORMATION = re.compile(r"^[^\[\n]*\[[^\]\n]*\](?:\[[^\]\n]*\])?\[[ID]\]: ", re.MULTILINE)
 TAIL = 64 * 1024
@@ -98,13 +97,13 @@ class Frontend:
 
     @contextlib.contextmanager
     def alone(self):
-        """Hold recovery on this front-end for us alone; the lock goes with the process."""
-        path = self.root / LOCK
+        """Hold recovery on this front-end for us alone; the lock goes with the process. It lies where the journal has to be written anyway."""
+        path = pathlib.Path(f"{self.journal_path}.lock")
         try:
             lock = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_CREAT, 0o600)
         except OSError as error:
             raise CoreError("cannot lock the recovery of VMs", str(path), error.strerror,
-                            "Run this as root (become: true)." if path.parent.is_dir() else "") from None
+                            "Run this as root (become: true)." if path.parent.is_dir() else "Make its folder, or name another journal.") from None
         with contextlib.closing(os.fdopen(lock)):
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
