@@ -87,8 +87,11 @@ class Frontend:
     def record(self, entry):
         """Append one entry; it is on disk when this returns, so that an interrupted recovery is known to the next one."""
         try:
-            with open(self.journal_path, "a", encoding="utf-8") as file:
-                file.write(json.dumps(entry, sort_keys=True) + "\n")
+            with open(self.journal_path, "a+b") as file:
+                end = file.seek(0, os.SEEK_END)
+                if end and os.pread(file.fileno(), 1, end - 1) != b"\n":
+                    file.write(b"\n")               # after a torn line ours would be torn as well
+                file.write(json.dumps(entry, sort_keys=True).encode() + b"\n")
                 file.flush()
                 os.fsync(file.fileno())
         except OSError as error:

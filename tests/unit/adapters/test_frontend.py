@@ -74,6 +74,8 @@ def test_the_journal_keeps_the_last_entry_and_skips_a_torn_line(root):
     with open(frontend.journal_path, "a", encoding="utf-8") as file:
         file.write('{"vm": 8, "opera')
     assert frontend.journal() == {7: {"vm": 7, "operation": "retry"}}
+    frontend.record({"vm": 8, "operation": "success"})          # and is none itself after one
+    assert frontend.journal()[8] == {"vm": 8, "operation": "success"} and frontend.journal_path.read_text(encoding="utf-8").count("\n") == 4
     with pytest.raises(CoreError, match="cannot write recovery's journal at /nowhere/x"):
         Frontend(root, "/nowhere/x").record({"vm": 1})
 
