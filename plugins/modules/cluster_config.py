@@ -510,7 +510,9 @@ def _prove(devices, cluster, verify_fencing):
         device = f"{name} ({values['agent']} at {values['options'].get('ip', 'its device')})"
         for node in agents.fenced_nodes(values["options"]) or [None]:
             if node is None or node != here:
-                code, said = cluster.fence_status(values["agent"], agents.status_request(values["options"], node, question))
+                # status is about one outlet; a device that has many and finds out itself which is whose can only say how it is itself
+                asked = question if node or {"plug", "port"} & set(values["options"]) else "monitor"
+                code, said = cluster.fence_status(values["agent"], agents.status_request(values["options"], node, asked))
                 if code not in (0, 2):
                     silent.append(f"{device} does not answer for {node or 'its nodes'}: {_clean(said, values)}")
                 elif code == 2 and node in online:

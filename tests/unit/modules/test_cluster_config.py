@@ -211,6 +211,16 @@ def test_own_device_can_be_left_out_of_the_proof():
     assert cluster.requests == [] and cluster.writes == ["patch"]
 
 
+@pytest.mark.parametrize("nodes, question", [({"pcmk_host_list": "alpha2"}, "action=status\nnodename=alpha2\n"), ({}, "action=monitor\n"),
+                                             ({"pcmk_host_check": "dynamic-list"}, "action=monitor\n"),
+                                             ({"port": "7"}, "plug=7\naction=status\n")])
+def test_device_that_finds_its_nodes_itself_is_asked_how_it_is(nodes, question):
+    cluster = Cluster()
+    ensure(wanted(fence_devices=[{"id": "fence_new", "agent": "fence_ilo_ssh", "options": dict(nodes, ip="192.0.2.7", username="fence")}]), cluster)
+    ((agent, request),) = cluster.requests
+    assert agent == "fence_ilo_ssh" and request.endswith(question)
+
+
 def test_unchanged_devices_are_not_asked_again():
     cluster = Cluster()
     ensure(wanted(), cluster)
