@@ -77,6 +77,12 @@ def _moving(api, asked):
     return [found[number] for number in sorted(found)]
 
 
+def _read_here(state):
+    """Tell whether _moving finds a VM in this state (a CLONING_FAILURE is in neither of its pools)."""
+    codes = vm_states.names().get(state, (ACTIVE if state.startswith("LCM_STATE_") else None, 0))
+    return codes[0] in (ACTIVE, CLONING) and vm_states.family(state) != "REST"
+
+
 class Look:
     """What the hypervisors answered, asked anew when it is too old or does not speak of all VMs."""
 
@@ -266,7 +272,7 @@ class Run:
         """
         if record["result"] in ("", "waiting", "refused", "left") or record["id"] in self.open:
             record["state_after"] = read_vm(self.api, record["id"]).state
-            if vm_states.family(record["state_after"]) != "REST":
+            if _read_here(record["state_after"]):
                 return False
             ours = record["id"] in self.open
             self._close(record, ("recovered" if record["state_after"] == record["leads_to"] else "settled") if ours else "resolved")

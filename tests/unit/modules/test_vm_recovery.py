@@ -240,6 +240,19 @@ def test_a_vm_that_the_pages_of_a_pool_hid_is_followed_on():
     assert results(outcome) == {1: "recovered"} and world.machines[1].state == "RUNNING" and len(readings) > 5
 
 
+def test_a_vm_that_went_where_no_pool_of_ours_has_it_is_not_waited_for():
+    world = World(Machine(1, "CLONING"), Machine(2, "PROLOG"))
+    plain = world.pause
+
+    def pause(seconds):
+        plain(seconds)
+        world.machines[1].state = "CLONING_FAILURE"
+
+    world.pause = pause
+    outcome = recover(world)
+    assert results(outcome) == {1: "resolved", 2: "recovered"} and world.clock < 1115, world.clock
+
+
 def test_a_failure_of_an_operation_after_the_one_that_was_recovered_is_not_ours():
     world = World(Machine(1, "PROLOG_MIGRATE_FAILURE", tm_mad="shared"))
     world.record({"vm": 1, "operation": "failure", "state": "PROLOG_MIGRATE", "seq": 0, "time": 950})
