@@ -38,7 +38,7 @@ def checks(layout, cluster):
         here = cluster.active[zone["name"]] == name
         seen[name] = read(layout, node) if node.up else {part: {"unreachable": True, "msg": "off"} for part in ("replication", "tables")}
         seen[name]["frontend"] = {"addresses": [zone["vip"]["ip"]] if here else [], "units": {"mariadb": {"enabled": True}},
-                                  "daemon": {"answers": False, "why": "there is none", "zones": []}}
+                                  "disks": [], "daemon": {"answers": False, "why": "there is none", "zones": []}}
     found = [one for one in verification.verify(layout.topology, seen) if one.area in MINE or "database" in one.what]
     return found
 
