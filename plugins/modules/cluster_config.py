@@ -402,7 +402,7 @@ complaints:
   elements: str
   sample: ["opennebula is Stopped: start on fe1 ended with 'error'"]
 not_here:
-  description: What new or changed objects need and this host does not have, agents and systemd units. Outside check mode that is an error.
+  description: What new or changed objects need and this host does not have, agents, systemd units and programs. Outside check mode that is an error.
   returned: always
   type: list
   elements: str
@@ -470,6 +470,8 @@ def _examine(text, todo, cluster, verify_fencing, check_mode):
     """Check everything that can be checked before anything changes: agents, pacemaker's own opinion, answers of fence devices. Return what is not here."""
     problems, unknown, devices, properties = [], [], [], [change.step for change in todo if change.step[0] == "property" and change.step[2] is not None]
     for label, name, values in (change.step for change in todo):
+        if label == "alert" and values is not None and not cluster.is_program(values["path"]):     # nothing else asks for it before an event does
+            unknown.append(f"alert {name}: there is no program {values['path']} on this host")
         if label not in ("resource", "fence device") or values is None:
             continue
         if values["agent"].startswith("systemd:"):

@@ -120,6 +120,11 @@ class Pacemaker:
         code, out, dummy = system.run(["systemctl", "show", "--property=LoadState", unit])
         return code != 0 or "LoadState=not-found" not in out
 
+    @staticmethod
+    def is_program(path):
+        """Tell whether this host has a program that may be run."""
+        return os.path.isfile(path) and os.access(path, os.X_OK)
+
     def fence_status(self, agent, request, timeout_s=60):
         """Ask a fence agent for ``status``; return (exit code, what it said). 0 is on, 2 is off, anything else no answer."""
         try:

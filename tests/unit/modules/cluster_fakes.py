@@ -43,7 +43,7 @@ class Cluster:
         self.writes, self.requests, self.answers, self.errors = [], [], {}, []
         self.agents = {"fence_ilo_ssh": metadata("fence_ilo_ssh"), "ocf:heartbeat:IPaddr2": metadata("IPaddr2")}
         self.running, self.bad_options, self.vote = corosync_conf.Document(members).options() if members else {}, {}, 1
-        self.missing_units = ()
+        self.missing_units, self.missing_programs = (), ()
         self.idle, self.interfere, self.stubborn, self.seeded, self.standby = True, 0, False, None, set()
         self.maintained, self.key = set(), True
 
@@ -95,6 +95,9 @@ class Cluster:
 
     def unit_is_known(self, unit):
         return unit not in self.missing_units
+
+    def is_program(self, path):
+        return path not in self.missing_programs
 
     def fence_status(self, agent, request):
         self.requests.append((agent, request))

@@ -152,6 +152,20 @@ def test_agent_that_is_not_there_is_refused_and_predicted_with_a_warning(agent, 
     assert message in caught.value.problems and cluster.writes == []
 
 
+def test_alert_without_its_program_is_refused_and_predicted_with_a_warning():
+    cluster, message = Cluster(), "alert told: there is no program /usr/local/bin/tell on this host"
+    cluster.missing_programs = ("/usr/local/bin/tell",)
+    params = wanted(alerts=[{"id": "told", "path": "/usr/local/bin/tell"}])
+    assert ensure(params, cluster, check_mode=True).as_result()["not_here"] == [message]
+    with pytest.raises(Problems) as caught:
+        ensure(params, cluster)
+    assert message in caught.value.problems and cluster.writes == []
+    cluster.missing_programs = ()
+    assert ensure(params, cluster).as_result()["not_here"] == []
+    cluster.missing_programs = ("/usr/local/bin/tell",)
+    assert ensure(wanted(alerts=[], absent=["told"]), cluster).changed, "what goes needs nothing"
+
+
 @pytest.mark.parametrize("properties, message", [
     ({"no-quorum-polcy": "stop"}, "property no-quorum-polcy: pacemaker does not know it; did you mean 'no-quorum-policy'?"),
     ({"no-quorum-policy": "stopp"}, "'no-quorum-policy' is 'stopp'; use one of: stop, freeze, ignore, demote, suicide"),
