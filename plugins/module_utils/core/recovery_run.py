@@ -16,7 +16,8 @@ from . import evidence, hypervisor, hypervisor_facts, recovery, vm_states
 from .errors import CoreError, NotConverged
 from .plan import Change, Plan
 
-ACTIVE, CLONING = 3, 10
+ACTIVE = 3
+POOLS = (ACTIVE, 10, 11)    # and CLONING, CLONING_FAILURE: the STATEs in which something is under way or failed
 SLOW_S = 3                  # the daemon answers a recover call before it acts on it; a state younger than this may still be the one before the call
 LOOK_S = 10                 # how old an answer of a hypervisor may be when it is acted upon
 Options = namedtuple(
@@ -69,7 +70,7 @@ def _doubts(scene, options):
 def _moving(api, asked):
     """Return the VMs in which something is under way, by id. A page is let go before the next is read: most VMs of a cloud just run."""
     found = {}
-    for page in (page for state in (ACTIVE, CLONING) for page in api.vm_pool(state)):
+    for page in (page for state in POOLS for page in api.vm_pool(state)):
         for vm in evidence.parse_vms(page):
             found.pop(vm.id, None)          # seen before, in another state
             if vm_states.family(vm.state) != "REST" and (not asked or vm.id in asked):
@@ -78,9 +79,9 @@ def _moving(api, asked):
 
 
 def _read_here(state):
-    """Tell whether _moving finds a VM in this state (a CLONING_FAILURE is in neither of its pools)."""
+    """Tell whether _moving finds a VM in this state."""
     codes = vm_states.names().get(state, (ACTIVE if state.startswith("LCM_STATE_") else None, 0))
-    return codes[0] in (ACTIVE, CLONING) and vm_states.family(state) != "REST"
+    return codes[0] in POOLS and vm_states.family(state) != "REST"
 
 
 class Look:

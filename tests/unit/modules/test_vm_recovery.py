@@ -233,24 +233,33 @@ def test_a_vm_that_the_pages_of_a_pool_hid_is_followed_on():
 
     def vm_pool(state):
         readings.append(state)
-        return ["<VM_POOL></VM_POOL>"] if len(readings) in (3, 5) else plain(state)
+        return ["<VM_POOL></VM_POOL>"] if state == 3 and readings.count(3) in (2, 3) else plain(state)
 
     world.vm_pool = vm_pool
     outcome = recover(world)
-    assert results(outcome) == {1: "recovered"} and world.machines[1].state == "RUNNING" and len(readings) > 5
+    assert results(outcome) == {1: "recovered"} and world.machines[1].state == "RUNNING" and readings.count(3) > 3
 
 
-def test_a_vm_that_went_where_no_pool_of_ours_has_it_is_not_waited_for():
+@pytest.mark.parametrize("state, result", [("CLONING_FAILURE", "left"), ("STATE_7", "resolved")])
+def test_a_vm_that_goes_from_cloning_to_where_it_rests_is_not_waited_for(state, result):
     world = World(Machine(1, "CLONING"), Machine(2, "PROLOG"))
-    plain = world.pause
+    plain, body = world.pause, world.machines[1].xml
 
     def pause(seconds):
         plain(seconds)
-        world.machines[1].state = "CLONING_FAILURE"
+        if state == "STATE_7":
+            world.machines[1].state, world.machines[1].xml = "INIT", lambda: body().replace("<STATE>0<", "<STATE>7<")
+        else:
+            world.machines[1].state = state
 
     world.pause = pause
     outcome = recover(world)
-    assert results(outcome) == {1: "resolved", 2: "recovered"} and world.clock < 1115, world.clock
+    assert results(outcome) == {1: result, 2: "recovered"} and world.clock < 1115, world.clock
+
+
+def test_a_vm_whose_images_could_not_be_copied_is_told():
+    seen, = plan(World(Machine(1, "CLONING_FAILURE")))["vms"]
+    assert (seen["state"], seen["action"], seen["stuck"]) == ("CLONING_FAILURE", "leave", False) and "mend the image" in seen["reason"]
 
 
 def test_a_failure_of_an_operation_after_the_one_that_was_recovered_is_not_ours():
