@@ -175,7 +175,7 @@ def _kept_back(zone, view):
     at_rest = at_rest or [f"{one['id']} is not managed" for one in view["resources"] if not one["managed"] and one["id"] in _resources(zone)]
     return at_rest + [f"{ban['resource']} must not run on {ban['node']} ({ban['id']})" for ban in view["bans"]
                       if ban["resource"] in _resources(zone) + [GROUP] and ban["id"] not in _OWN_BANS
-                      and int(ban["weight"]) <= -1000000]
+                      and number(ban["weight"]) <= -1000000]
 
 
 def _no_delay(zone, description):

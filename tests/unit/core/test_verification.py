@@ -329,6 +329,13 @@ def test_room_that_must_be_free_is_the_operators():
         assert {one.target for one in report.bad(verification.verify(FACTS, seen(), free_mb=free_mb))} == targets
 
 
+def test_ban_counts_however_its_score_is_spelled():
+    reports = seen()
+    for view in cluster(reports):
+        view["bans"].append(ban("never", "zone_vip", "alpha2", "-INFINITY"))
+    assert bad(reports) == [("alpha", "red", "every front-end may take over")]
+
+
 def test_soft_dislike_is_no_ban():
     reports = seen()
     for view in cluster(reports):
