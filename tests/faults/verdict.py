@@ -9,18 +9,16 @@ from ansible_collections.constellation.opennebula.plugins.modules import federat
 MINE = ("replication", "federation")      # the areas of checks that speak of databases; the daemons and pacemaker are not here
 
 
-def read(layout, node, tables=True):
-    """Return what the modules read of one node, as verify.yml collects it; a module that fails is a failed result there, too."""
-    seen = {}
-    questions = {"replication": lambda: replication_info.read({"names": None, "wait_gtid_pos": None, "wait_timeout_s": 1}, layout.server(node))}
-    if tables:
-        questions["tables"] = lambda: federated_tables_info.read(comparing(layout, node), layout.servers(node))
-    for part, ask in questions.items():
-        try:
-            seen[part] = ask()
-        except CoreError as error:
-            seen[part] = {"failed": True, "msg": str(error)}
-    return seen
+def read(layout, node, part):
+    """Return what one module reads of one node, as verify.yml collects it; a module that fails is a failed result there, too."""
+    if not node.up:
+        return {"unreachable": True, "msg": "off"}
+    try:
+        if part == "tables":
+            return federated_tables_info.read(comparing(layout, node), layout.servers(node))
+        return replication_info.read({"names": None, "wait_gtid_pos": None, "wait_timeout_s": 1}, layout.server(node))
+    except CoreError as error:
+        return {"failed": True, "msg": str(error)}
 
 
 def comparing(layout, node):
@@ -32,11 +30,12 @@ def comparing(layout, node):
 
 def checks(layout, cluster):
     """Return the Checks that concern the databases. The front-ends' addresses and services are told as the cluster stands."""
-    seen = {}
+    # Of all nodes the positions first, then the contents, as verify.yml does: whoever has less then is behind.
+    seen = {name: {"replication": read(layout, node, "replication")} for name, node in layout.nodes.items()}
     for name, node in layout.nodes.items():
         zone = layout.topology["zones"][node.facts["zone"]]
         here = cluster.active[zone["name"]] == name
-        seen[name] = read(layout, node) if node.up else {part: {"unreachable": True, "msg": "off"} for part in ("replication", "tables")}
+        seen[name]["tables"] = read(layout, node, "tables")
         seen[name]["frontend"] = {"addresses": [zone["vip"]["ip"]] if here else [], "units": {"mariadb": {"enabled": True}},
                                   "disks": [], "daemon": {"answers": False, "why": "there is none", "zones": []}}
     found = [one for one in verification.verify(layout.topology, seen) if one.area in MINE or "database" in one.what]
