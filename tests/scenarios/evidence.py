@@ -65,7 +65,8 @@ class Stuck:
                 rests = states[vm_id] in ("RUNNING", "POWEROFF", "SUSPENDED")
                 if left and left[0] == cases.act("poweroff") and left[1:]:     # a report from before it may bring the VM back
                     if states[vm_id] == "POWEROFF":
-                        left.pop(0)
+                        self.step(vm_id, left[1], hosts)
+                        del left[:2]
                     elif rests:
                         self.step(vm_id, left[0], hosts)
                 elif left and (states[vm_id] == self.cases[vm_id].state if left[0][0] == "one.vm.lock" else rests):
