@@ -114,10 +114,11 @@ def test_lab_fail_fails_once_and_retry_runs_the_step_again(world, fail, stuck):
 
 
 def test_killed_daemon_leaves_machines_where_they_are(world):
-    stuck = {step: world.create(f'LAB_SECONDS="{step}=0.05"', state=step) for step in ("PROLOG", "BOOT")}
+    lasts_s = 1.5                           # long enough to be killed in, on a busy machine too
+    stuck = {step: world.create(f'LAB_SECONDS="{step}={lasts_s}"', state=step) for step in ("PROLOG", "BOOT")}
     world.kill()
     log_before = {vm_id: world.vm_log(vm_id) for vm_id in stuck.values()}
-    time.sleep(0.15)
+    time.sleep(lasts_s + 0.1)
     world.monitor.once()
     assert {step: world.state(vm_id) for step, vm_id in stuck.items()} == {step: step for step in stuck}
     assert {vm_id: world.vm_log(vm_id) for vm_id in stuck.values()} == log_before      # not one line

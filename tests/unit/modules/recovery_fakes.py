@@ -25,7 +25,8 @@ class Machine:
         return (f"<VM><ID>{self.id}</ID><UNAME>oneadmin</UNAME><NAME>vm{self.id}</NAME><LAST_POLL>{self.last_poll}</LAST_POLL><STATE>{codes[0]}</STATE>"
                 f"<LCM_STATE>{codes[1]}</LCM_STATE><MONITORING>{poll}</MONITORING><USER_TEMPLATE><ERROR>{self.error}</ERROR></USER_TEMPLATE>"
                 f"<HISTORY_RECORDS><HISTORY>"
-                f"<SEQ>0</SEQ><HOSTNAME>kvm1</HOSTNAME><HID>0</HID><VM_MAD>{self.vm_mad}</VM_MAD><TM_MAD><![CDATA[{self.tm_mad}]]></TM_MAD><DS_ID>0</DS_ID><STIME>{self.began}</STIME>"
+                f"<SEQ>0</SEQ><HOSTNAME>kvm1</HOSTNAME><HID>0</HID><VM_MAD>{self.vm_mad}</VM_MAD><TM_MAD><![CDATA[{self.tm_mad}]]></TM_MAD>"
+                f"<DS_ID>0</DS_ID><STIME>{self.began}</STIME>"
                 f"<PSTIME>{self.began}</PSTIME><RSTIME>{self.began}</RSTIME><ESTIME>{self.began}</ESTIME><ACTION>{self.action}</ACTION>"
                 f"</HISTORY></HISTORY_RECORDS></VM>")
 
