@@ -174,7 +174,7 @@ class Run:
 
     def finish(self):
         self.writers.pause()
-        seen, red = self.compare(5)
+        seen, red = self.compare(SETTLE_S[self.kind])
         active = self.cluster.active["alpha"]
         self.result.update(oracle.counts(seen), equal=seen["equal"], red=red[:10], ops=sum(self.ledger.outcomes.values()),
                            acked=self.ledger.outcomes["ack"], open=self.ledger.outcomes["?"], s=round(time.monotonic() - self.begun),
