@@ -173,6 +173,12 @@ def test_everything_else_is_refused_with_its_reason(gate, config, here, peer, sa
     assert len(found) == 1 and says in found[0]
 
 
+def test_lost_peer_is_told_with_the_command_that_opens_the_gate(gate):
+    """/run is empty after a boot, so a bare echo into the file would fail."""
+    problem = gate.not_asked("alpha2", "10.0.0.2:3306", OSError(2003, "timed out"))
+    assert f"mkdir -p {gate.OVERRIDE.parent}; echo REASON > {gate.OVERRIDE}; pcs cluster start" in problem.remedy
+
+
 def test_both_sides_are_reported_together(gate, config):
     world(gate, FakeServer([row(sql="No", sql_errno=1950)]), FakeServer([row("zone0-master", sql="No", sql_errno=1950)]))
     assert len(refused(gate, config)) == 2
