@@ -193,8 +193,8 @@ options:
     description:
       - Names of rules that need not hold, those of O(require) included. Before a start each broken rule is an error that gives its name and what it
         costs.
-      - Besides server variables there are V(applied_twice), V(current_pos), V(delay), V(domain_filter), V(duplicates_by_number), V(file_position) and
-        V(semi_sync_on_standby).
+      - Besides server variables there are V(applied_twice), V(current_pos), V(delay), V(domain_filter), V(duplicates_by_number), V(file_position),
+        V(semi_sync_on_standby) and V(taken_back).
     type: list
     elements: str
   wait_for:

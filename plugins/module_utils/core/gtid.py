@@ -64,6 +64,18 @@ def sequence(text, domain):
     return parse(text).get(domain, (0, 0))[1]
 
 
+def taken_back(slave_pos, binlog_pos, domain, server):
+    """Return the entry of ``slave_pos`` that says this server has events of its own which its binary log has not; "" when there is none.
+
+    A crash took them back after a peer had sent them here again: replication that goes on from there leaves them out for ever.
+
+    >>> taken_back("0-1-663,100-3-7", "0-1-662", 0, 1)
+    '0-1-663'
+    """
+    wrote, number = parse(slave_pos).get(domain, (0, 0))
+    return f"{domain}-{wrote}-{number}" if wrote == server and number > sequence(binlog_pos, domain) else ""
+
+
 def sequences(text, domains):
     """Return the sequence numbers in these domains, in their order: equal ones are the same moment of all of them."""
     return tuple(sequence(text, domain) for domain in domains)

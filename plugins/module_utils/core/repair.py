@@ -12,7 +12,7 @@ import json
 import re
 from dataclasses import dataclass, replace
 
-from . import contents, failure_catalogue, gtid, replication
+from . import contents, failure_catalogue, gtid, replication, replication_rules
 from .contents import Comparison
 from .errors import CoreError
 from .plan import Change, Plan
@@ -157,6 +157,11 @@ def tables_of(rows, source, database, existing):
     return tuple(sorted(name for name in set(listed) | set(existing) if name in listed or authority(rows, database, name) == source))
 
 
+def taken_back(side):
+    """Return the event of its own that a standby's position has and its binary log has not, "" for none. What a writer says so, its next writes undo."""
+    return gtid.taken_back(side.slave_pos, side.binlog_pos, side.domain, side.server_id) if side.read_only else ""
+
+
 def is_federation(row):
     return bool(replication.filter_of(row))
 
@@ -228,6 +233,9 @@ def plan(request, facts):
         raise _refusal(request, facts, "this server passes nothing on (layout guide): each server writes in a GTID domain of its own, and one source's "
                        "position says nothing about the rows that came from the others", "Use verb reseed_tables in a slave zone, reseed_node on a zone's "
                        "standby.")
+    if request.verb != "reseed_node" and taken_back(facts.here):
+        raise _refusal(request, facts, f"this server's position has {taken_back(facts.here)}, an event of its own that its binary log has not: a crash took it "
+                       "back, and a source that is started from there leaves it out for ever", replication_rules.SET_BACK)
     if verb.data and request.do_tables is not None and not _filters_right(request, row):
         raise _refusal(request, facts, f"its live filter lists {len(replication.filter_of(row))} tables"
                        + (f" and ignores {row['Replicate_Ignore_Table']}" if row.get("Replicate_Ignore_Table") else "")

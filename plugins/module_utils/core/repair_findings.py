@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from . import contents, failure_catalogue, gtid, repair, replication
+from . import contents, failure_catalogue, gtid, repair, replication, replication_rules
 
 MANY = 10          # differing rows above which a table is seeded again rather than mended row by row
 GUESSES = 3        # rows of which one is the missing one, above which trying them takes longer than seeding the table again
@@ -80,6 +80,11 @@ def _of_address(name, row, server):
 def _of_threads(name, row, facts):
     shown = replication.status_of(row)
     if repair.runs(row):
+        return
+    if repair.taken_back(facts.here):
+        verb = "" if repair.is_federation(row) else "reseed_node"
+        yield Finding("taken back", name, f"this node's position has {repair.taken_back(facts.here)}, an event of its own that its binary log has not",
+                      verb, hint=replication_rules.SET_BACK)
         return
     thread, errno, text = ("SQL", shown["sql_errno"], shown["sql_error"]) if shown["sql_errno"] else ("IO", shown["io_errno"], shown["io_error"])
     entry = failure_catalogue.remedy(errno, text, thread)

@@ -11,13 +11,13 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from . import replication
+from . import gtid, replication
 from .errors import CoreError
 from .report import Check, check
 
 PAIR = re.compile(r"^zone\d+-(master|slave)$")
 # Variables that are looked at, besides those of RULES.
-VARIABLES = ("gtid_ignore_duplicates", "read_only", "rpl_semi_sync_master_enabled")
+VARIABLES = ("gtid_ignore_duplicates", "read_only", "rpl_semi_sync_master_enabled", "server_id", "gtid_domain_id", "gtid_slave_pos", "gtid_binlog_pos")
 
 # Reasons are measurements of the field note (section 2); each is what a wrong value costs.
 RULES = {
@@ -41,6 +41,9 @@ DERIVED = {
     "innodb_flush_log_at_trx_commit": "what was committed is not on disk when the power goes",
     "server_id": "replication between equal ids stops (error 1593)",
 }
+
+SET_BACK = ("Run /usr/local/libexec/constellation/start-replication there as root: it sets the position back and starts the sources. Where it cannot, use verb "
+            "reseed_node.")
 
 
 @dataclass(frozen=True)
@@ -187,5 +190,16 @@ def _semi_sync_on_standby(variables, filtered, plain):
     return None
 
 
+def _taken_back(variables, filtered, plain):
+    positions = [variables.get(name) or "" for name in ("gtid_slave_pos", "gtid_binlog_pos")]
+    ids = [int(variables.get(name) or 0) for name in ("gtid_domain_id", "server_id")]
+    entry = gtid.taken_back(*positions, *ids) if _on(variables, "read_only") else ""
+    if entry:
+        return (f"gtid_slave_pos says {entry}, an event of this server's own, and its binary log ends at {positions[1] or 'nothing'}: a crash took it back, "
+                "and replication from there would leave it out for ever, with every thread saying Yes", SET_BACK)
+    return None
+
+
 _OF_SOURCE = {"current_pos": _current_pos, "file_position": _file_position, "delay": _delay, "domain_filter": _domain_filter}
-_OF_SERVER = {"duplicates_by_number": _duplicates_by_number, "applied_twice": _applied_twice, "semi_sync_on_standby": _semi_sync_on_standby}
+_OF_SERVER = {"duplicates_by_number": _duplicates_by_number, "applied_twice": _applied_twice, "semi_sync_on_standby": _semi_sync_on_standby,
+              "taken_back": _taken_back}

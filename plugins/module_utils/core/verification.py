@@ -278,7 +278,8 @@ def _replication(topology, node, report, seen, inventory=()):
         command = repair.command(target, verb, source, table, key, host, "" if same else port, inventory)
         yield check("replication", target, verdict.subject if verdict.level == "ok" else f"{verdict.subject} {verdict.what}", verdict.level == "ok",
                     verdict.why, f"{verdict.hint} {command}".strip())
-    yield from replication_rules.checks(target, wanted, report["rows"], report["variables"])
+    positions = {f"gtid_{name}": report.get("gtid", {}).get(name) for name in ("slave_pos", "binlog_pos")}
+    yield from replication_rules.checks(target, wanted, report["rows"], dict(report["variables"], **positions))
 
 
 def _out_of_the_ring(topology, node, source, have, seen):

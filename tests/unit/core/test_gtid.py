@@ -29,5 +29,12 @@ def test_what_is_missing_is_told_by_domain(have, target, late):
     assert gtid.missing(have, target) == late
 
 
+@pytest.mark.parametrize(("slave_pos", "binlog_pos", "taken"), [
+    ("0-1-663", "0-1-662", "0-1-663"), ("0-1-3", "", "0-1-3"), ("0-1-663,100-1-4", "100-1-9,0-2-640", "0-1-663"), ("0-1-1000", "0-1-999", "0-1-1000"),
+    ("0-1-662", "0-1-662", ""), ("0-2-700", "0-1-662", ""), ("0-1-600", "0-2-662", ""), ("100-1-9", "", ""), ("", "", "")])
+def test_own_events_beyond_the_binary_log_were_taken_back(slave_pos, binlog_pos, taken):
+    assert gtid.taken_back(slave_pos, binlog_pos, 0, 1) == taken
+
+
 def test_domains_that_do_not_matter_are_left_out():
     assert gtid.missing("0-1-1", "0-1-1,100-3-9", domains={0}) == ""

@@ -3,6 +3,7 @@
 import json
 import re
 import shlex
+from dataclasses import replace
 
 import pytest
 from ansible_collections.constellation.opennebula.plugins.module_utils.core import contents, gtid, repair, repair_findings, replication
@@ -65,6 +66,27 @@ PLANNED = [
 @pytest.mark.parametrize(("verb", "given", "more", "kind"), PLANNED)
 def test_verb_is_planned(verb, given, more, kind):
     assert kind in [change.kind for change in ask(verb, given, **more)]
+
+
+TAKEN_BACK = {"slave_pos": "0-1-9,100-3-8", "binlog_pos": "100-3-7"}      # server 3 in domain 100
+
+
+@pytest.mark.parametrize(("verb", "given", "more", "kind"), PLANNED)
+def test_nothing_starts_from_a_position_that_counts_what_a_crash_took_back(verb, given, more, kind):
+    given = replace(given, here=replace(given.here, **TAKEN_BACK))
+    if verb == "reseed_node" or not given.here.read_only:
+        assert kind in [change.kind for change in ask(verb, given, **more)]
+        return
+    with pytest.raises(CoreError, match="position has 100-3-8, an event of its own that its binary log has not.*start-replication there as root"):
+        ask(verb, given, **more)
+
+
+def test_position_that_counts_what_a_crash_took_back_is_told_with_its_remedy():
+    stopped = [row(io="No", sql="No"), row("zone100-master", io="No", sql="No")]
+    given = facts(*stopped, here=TAKEN_BACK)
+    found = [one for one in repair_findings.findings(dict.fromkeys(("zone0", "zone100-master"), given)) if one.name == "taken back"]
+    assert [(one.source, one.verb) for one in found] == [("zone0", ""), ("zone100-master", "reseed_node")]
+    assert all("100-3-8" in one.why and "start-replication" in one.hint for one in found)
 
 
 NOTHING = [("restart", {}), ("repoint", {"host": "10.0.0.1"}), ("refilter", {"do_tables": FED.split(",")}), ("demote", {}), ("remove_row", USER),

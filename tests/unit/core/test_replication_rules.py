@@ -9,6 +9,7 @@ GOOD = dict({name: value for name, (value, dummy) in rules.RULES.items()}, gtid_
             rpl_semi_sync_master_enabled="OFF")
 STANDBY = dict(GOOD, gtid_ignore_duplicates="ON")
 GUIDE = dict(GOOD, log_slave_updates="OFF")
+TAKEN_BACK = dict(GOOD, server_id="3", gtid_domain_id="100", gtid_slave_pos="0-1-5,100-3-9", gtid_binlog_pos="100-3-8")
 PAIR = replication.Source("zone100-slave", "10.0.0.2", user="r")
 FED = replication.Source("zone0", "10.0.0.3", user="r", do_tables=("opennebula.acl",))
 FED1, FED2 = (replication.Source(f"zone0-master{number}", f"10.0.0.{number}", user="r", do_tables=("opennebula.acl",)) for number in (1, 2))
@@ -35,6 +36,7 @@ BROKEN = {
     "gtid_strict_mode": (PAIR, (PAIR,), dict(GOOD, gtid_strict_mode="OFF"), "parted histories"),
     "binlog_format": (PAIR, (PAIR,), dict(GOOD, binlog_format="MIXED"), "wanted ROW"),
     "log_slave_updates": (PAIR, (PAIR,), GUIDE, "could not pass on"),
+    "taken_back": (PAIR, (PAIR,), TAKEN_BACK, "says 100-3-9, an event of this server's own, and its binary log ends at 100-3-8"),
 }
 
 
@@ -46,6 +48,10 @@ def test_a_broken_rule_is_named_with_its_reason_and_can_be_accepted(rule):
     assert f"{rule}: " in str(refused.value) and words in str(refused.value) and refused.value.data["rules"] == [rule]
     rules.refuse(source, [], variables, wanted, accept=[rule])
     assert rule in rules.names()
+
+
+def test_what_a_writer_wrote_last_may_come_back_to_it():
+    assert rules.broken(PAIR, [], dict(TAKEN_BACK, read_only="OFF"), (PAIR,)) == []
 
 
 def test_one_federation_channel_and_the_pair_bring_a_row_twice():

@@ -237,6 +237,12 @@ def no_semisync(reports):
     reports["beta1"]["replication"]["semi_sync"]["rpl_semi_sync_master_status"] = "OFF"
 
 
+def taken_back(report):
+    server, domain = report["variables"]["server_id"], report["variables"]["gtid_domain_id"]
+    report["variables"]["read_only"] = "ON"
+    report.update(gtid={"slave_pos": f"{domain}-{server}-8", "binlog_pos": f"{domain}-{server}-7"})
+
+
 def stopped(reports):
     reports["beta2"]["replication"]["rows"][1].update(Slave_SQL_Running="No", Last_SQL_Errno=1062, Last_SQL_Error="Duplicate entry")
 
@@ -513,6 +519,7 @@ def test_layout_guide_is_green_when_every_channel_runs_and_nobody_has_more_than_
     ("beta1", "red", "variable rpl_semi_sync_slave_enabled is ON, wanted False",
      lambda reports: reports["beta1"]["replication"]["variables"].update(rpl_semi_sync_slave_enabled="ON")),
     ("alpha", "red", "commits wait for the standby", lambda reports: reports["alpha1"]["replication"]["semi_sync"].update(rpl_semi_sync_master_status="OFF")),
+    ("beta2", "red", "rule taken_back is broken", lambda reports: taken_back(reports["beta2"]["replication"])),
     ("beta1", "red", "rule applied_twice is broken", lambda reports: reports["beta1"]["replication"]["variables"].update(log_slave_updates="ON")),
     ("beta2", "red", "repair_verb=reseed_tables -e repair_source=zone0-master2", lambda reports: reports["beta2"]["tables"]["comparison"].update(
         {"equal": False, "with": "10.90.1.12", "tables": [{"table": "acl"}], "why": "acl: 1 differing (3)"})),

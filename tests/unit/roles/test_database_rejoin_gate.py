@@ -116,7 +116,8 @@ class FakeServer:
         elif "SLAVES STATUS" in statement:
             self.answer = self.slaves
         elif "read_only" in statement:
-            self.answer = [dict({"read_only": self.read_only, "position": self.position, "applied": self.position, "domain": 0, "passes_on": 1}, **self.more)]
+            self.answer = [dict({"read_only": self.read_only, "position": self.position, "applied": self.position, "domain": 0, "server_id": 1, "passes_on": 1},
+                                **self.more)]
         elif "gtid_slave_pos" in statement:
             self.answer = [{"position": "0-1-3"}]
         else:
@@ -166,6 +167,7 @@ def test_healthy_and_caught_up_opens(gate, config):
     (FakeServer([row()]), FakeServer([]), "alpha2: channel from its peer does not exist"),
     (FakeServer([row()], wait_result=-1), FakeServer([row("zone0-master")]), "alpha1 has not caught up with alpha2: it has 0-1-3, alpha2 has 0-1-5"),
     (FakeServer([row()], read_only=0), FakeServer([row("zone0-master")], read_only=0), "alpha1 and alpha2 both take writes"),
+    (FakeServer([row()], applied="100-3-9,0-1-6"), FakeServer([row("zone0-master")]), "alpha1 counts its own event 0-1-6 as applied, and its binary log ends"),
 ])
 def test_everything_else_is_refused_with_its_reason(gate, config, here, peer, says):
     world(gate, here, peer)

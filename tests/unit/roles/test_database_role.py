@@ -139,6 +139,7 @@ class Shell:
         (self.place / "log").write_text("")
         done = subprocess.run(["sh", ROLE / "files" / agent], env=dict(environment, PATH=f"{self.place}:{os.environ['PATH']}"), capture_output=True, text=True,
                               timeout=30, check=False)
+        self.said = done.stderr
         return done.returncode, (self.place / "log").read_text()
 
 
@@ -280,8 +281,28 @@ def test_federation_channel_that_has_lost_its_filter_is_not_started(shell, chann
 def test_replication_stays_off_when_the_position_cannot_be_mended(shell):
     (shell.place / "answer").write_text("1\t0\ts0-1-663\tb0-1-662\n")
     shell.program("mariadb", f'case "$*" in *server_id*) cat {shell.place}/answer ;; *gtid_slave_pos*) echo "ERROR 1198 (HY000)" >&2; exit 1 ;; esac')
+    shell.program("sleep", "")
     code, log = shell.run("start-replication")
-    assert code == 1 and "START SLAVE" not in log
+    assert code == 1 and "START SLAVE" not in log and log.count("--execute=SET GLOBAL gtid_slave_pos") == 3
+    assert all(words in shell.said for words in ("MariaDB stays up", "the position 0-1-663 is beyond the binary log's end 0-1-662", "ERROR 1198", "verb reseed_node"))
+
+
+@pytest.mark.parametrize("silent", ["server_id", "SHOW"])
+@pytest.mark.parametrize("times, starts", [(2, True), (3, False)])
+def test_replication_of_a_busy_server_is_asked_for_again(shell, silent, times, starts):
+    (shell.place / "answer").write_text("1\t0\ts0-1-662\tb0-1-662\n")
+    shell.program("mariadb", f'case "$*" in *{silent}*) [ "$(grep -c {silent} {shell.place}/log)" -gt {times} ] || {{ echo ERROR 2013 >&2; exit 1; }} ;; esac;'
+                  ' case "$*" in *server_id*) cat ' f'{shell.place}/answer ;; *SHOW*) echo "Connection_name: zone0-slave" ;; esac')
+    shell.program("sleep", "")
+    code, log = shell.run("start-replication")
+    assert (code == 0) == starts == ("START SLAVE 'zone0-slave'" in log)
+    assert starts or "MariaDB stays up" in shell.said and "start-replication again" in shell.said
+
+
+def test_mariadb_stays_up_where_replication_cannot_be_started():
+    """Stopped with it, no repair and no verification would reach it; the positions keep it from following and from being promoted."""
+    unit = (ROLE / "templates/mariadb.conf.j2").read_text(encoding="utf-8")
+    assert re.findall(r"^ExecStartPost=(\S*)\{\{ __database_libexec \}\}/start-replication$", unit, re.M) == ["+-"]
 
 
 @pytest.mark.parametrize("pulling, gone, releases", [

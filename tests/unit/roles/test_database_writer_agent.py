@@ -52,6 +52,7 @@ while read -r statement; do
         '') ;;
         'SELECT IF(@@global.read_only'*) printf '%s\t%s\n' "$read_only" "$semisync" ;;
         'SHOW ALL SLAVES STATUS'*) cat slaves ;;
+        'SELECT @@global.server_id'*) printf '1\t0\ts%s\tb%s\n' "$applied" "$binlog" ;;
         *PROCESSLIST*) for address in $dump_to; do case $statement in *"\"$address\""*) echo "$address" ;; esac; done ;;
         'SELECT MASTER_GTID_WAIT'*) log "$statement"; echo "$gtid_wait" ;;
         'SELECT @@global.rpl_semi_sync_slave_enabled'*) echo "$acknowledges" ;;
@@ -94,7 +95,7 @@ class Node:
         (place / "agent").write_text(text.replace("/run/constellation/parked", str(self.parked)))
         (place / "gate.cnf").write_text("[client]\n")
         self.state = {"error": "", "read_only": 1, "semisync": 0, "slaves": [slave()], "dump_to": "10.0.0.2", "clients": 1, "gtid_wait": 0, "stuck": 0,
-                      "acknowledges": 1, "peer_up": 1, "peer_read_only": 1, "peer_domain": "0", "peer_gtid": "0-2-9"}
+                      "acknowledges": 1, "peer_up": 1, "peer_read_only": 1, "peer_domain": "0", "peer_gtid": "0-2-9", "applied": "0-1-7", "binlog": "0-1-7"}
 
     def _program(self, name, text):
         (self.place / name).write_text(text)
@@ -401,6 +402,14 @@ class TestStart:
         node.state.update(trouble)
         assert node.run("start") == ERROR
         assert not node.writable and f"{says}" in node.said and "reason:" in node.said
+
+    @pytest.mark.parametrize("applied, binlog, promoted", [
+        ("0-1-663", "0-1-662", False), ("0-1-5", "", False), ("0-1-1000,100-3-7", "0-1-999", False),
+        ("0-1-662", "0-1-662", True), ("0-2-663", "0-1-662", True), ("100-1-9", "0-1-3", True), ("", "", True)])
+    def test_refuses_while_its_position_counts_what_its_crash_took_back(self, node, applied, binlog, promoted):
+        node.state.update(applied=applied, binlog=binlog)
+        assert (node.run("start") == RUNNING) == promoted == node.writable
+        assert promoted or f"not promoted: {applied.split(',', maxsplit=1)[0]} of this node's own was taken back" in node.said
 
     def test_relay_log_that_is_never_read_ends_in_a_refusal(self, node):
         node.state.update(slaves=[slave(Slave_SQL_State="Reading event from the relay log")])
