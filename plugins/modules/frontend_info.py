@@ -31,7 +31,7 @@ options:
   shared_addresses:
     description:
       - Addresses that move between front-ends, as in C(192.0.2.100). The network is asked who else has them.
-      - Only IPv4 addresses on the Ethernet of an interface of this host can be asked for; needs root.
+      - Only addresses on the Ethernet of an interface of this host can be asked for (ARP, and neighbour solicitation for IPv6); needs root.
     type: list
     elements: str
     default: []

@@ -113,8 +113,8 @@ class Zone:
 
     def holders(self, address=None):
         """Return the nodes that have the service address on one of their interfaces."""
-        address = address or self.vip
-        return [node for node in self.nodes if f"inet {address}/" in node.read("ip -oneline -4 address")]
+        address = ipaddress.ip_address(address or self.vip)
+        return [node for node in self.nodes if address in configured(node.read("ip -oneline address"))]
 
     @property
     def active(self):
@@ -143,7 +143,7 @@ class Zone:
 
     def call(self, method, *arguments):
         """Call ``method`` through the zone's address as oneadmin; return its value or fail with OpenNebula's message."""
-        with xmlrpc.client.ServerProxy(f"http://{self.vip}:{PORT}/RPC2", allow_none=True) as server:
+        with xmlrpc.client.ServerProxy(f"http://{in_url(self.vip)}:{PORT}/RPC2", allow_none=True) as server:
             answer = getattr(server, method)(f"oneadmin:{dict(self.nodes[0].secrets)['oneadmin']}", *arguments)
         assert answer[0], f"zone {self.name}: {method}: {answer[1]}"
         return answer[1]
@@ -218,10 +218,24 @@ def federation_of(found):
         nodes = tuple(Node(one["name"], one["address"], one["login"], int(one["server_id"]), one["fence"], tuple(one["secrets"].items()), name)
                       for one in members)
         zones.append(Zone(
-            name=name, mode=zone["mode"], id=number, vip=vip, endpoint=zone["endpoint"] or f"http://{vip}:{PORT}/RPC2",
+            name=name, mode=zone["mode"], id=number, vip=vip, endpoint=zone["endpoint"] or f"http://{in_url(vip)}:{PORT}/RPC2",
             federation_vip=str(ipaddress.ip_interface(zone["federation_vip"]).ip) if zone["federation_vip"] else "",
             laboratory=bool(zone["laboratory"]), services=tuple(zone["services"]) or SERVICES, layout=zone["layout"], nodes=nodes))
     return Federation(tuple(zones))
+
+
+def in_url(address):
+    """Return an address as it stands in a URL.
+
+    >>> in_url("192.0.2.100"), in_url("2001:db8::100")
+    ('192.0.2.100', '[2001:db8::100]')
+    """
+    return f"[{address}]" if ":" in address else address
+
+
+def configured(listed):
+    """Return the IP addresses, of both kinds, that `ip -oneline address` lists."""
+    return [ipaddress.ip_address(address) for address in re.findall(r" inet6? ([^ /]+)", listed)]
 
 
 def until(look, within_s=15, every_s=0.5):

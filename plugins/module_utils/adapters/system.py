@@ -10,10 +10,11 @@ import socket
 import subprocess
 import time
 
-from ..core import arp
+from ..core import arp, ndp
 from ..core.errors import CoreError
 
 ARP = 0x0806                                             # EtherType; socket has no name for it
+ICMP6_FILTER = 1                                         # linux/icmpv6.h; nor for this
 PROPERTIES = ("Id", "LoadState", "ActiveState", "UnitFileState", "ActiveEnterTimestampMonotonic", "MainPID")
 
 
@@ -51,20 +52,36 @@ def addresses():
 
 
 def who_has(address, link, own, within_s=0.7):
-    """Ask an Ethernet twice who has an IPv4 address, as the host with the address ``own``; return the other hosts' MACs, sorted."""
-    found, deadline = set(), time.monotonic() + within_s
-    with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ARP)) as wire:
-        wire.bind((link["ifname"], ARP))
+    """Ask an Ethernet twice who has an IP address, as the host with the address ``own``; return the other hosts' MACs, sorted."""
+    found, deadline, six = set(), time.monotonic() + within_s, ":" in address
+    with (_icmp6 if six else _ethernet)() as wire:
+        wire.bind((own, 0, 0, link["ifindex"]) if six else (link["ifname"], ARP))
         for ends in (deadline - within_s / 2, deadline):
-            wire.send(arp.question(link["address"], own, address))
+            if six:
+                wire.sendto(ndp.question(link["address"], address), (ndp.group(address), 0, 0, link["ifindex"]))
+            else:
+                wire.send(arp.question(link["address"], own, address))
             while (left := ends - time.monotonic()) > 0:
                 wire.settimeout(left)
                 try:
-                    mac = arp.answer(wire.recv(256), address)
+                    mac = (ndp if six else arp).answer(wire.recv(256), address)
                 except socket.timeout:
                     break
                 found |= {mac} if mac and mac != link["address"] else set()
     return sorted(found)
+
+
+def _ethernet():
+    return socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ARP))
+
+
+def _icmp6():
+    """Return a socket that hears advertisements only; from one for all of IPv6 a busy host would read too slowly."""
+    wire = socket.socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_ICMPV6)
+    wire.setsockopt(socket.IPPROTO_ICMPV6, ICMP6_FILTER, ndp.only_advertisements())
+    wire.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_HOPS, 255)       # others are no question (RFC 4861, 7.1.1)
+    wire.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_LOOP, 0)
+    return wire
 
 
 def filesystems(paths):

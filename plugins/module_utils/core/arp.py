@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, The constellation.opennebula team
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Frames that ask an Ethernet who has an IPv4 address (RFC 826), and what their answers say."""
+"""Frames that ask an Ethernet who has an IPv4 address (RFC 826), and what their answers say; ndp.py is the same for IPv6. Where to ask is here."""
 from __future__ import annotations
 
 import ipaddress
@@ -34,7 +34,9 @@ def macs(links):
 
 
 def road(address, links):
-    """Return the interface on whose Ethernet an IPv4 address would be, and this host's own address there; (None, "") when there is none.
+    """Return the interface on whose Ethernet an address would be, and this host's own address there; (None, "") when it cannot ask.
+
+    For IPv6 the own address is the link-local one, which moves with nobody; one that is not known yet to be free is none.
 
     >>> eth0 = {"ifname": "eth0", "link_type": "ether", "address": "02:00:00:00:00:01", "addr_info": [{"local": "192.0.2.11", "prefixlen": 24}]}
     >>> road("192.0.2.100", [eth0]) == (eth0, "192.0.2.11"), road("198.51.100.1", [eth0])
@@ -43,10 +45,12 @@ def road(address, links):
     wanted = ipaddress.ip_address(address)
     near = {}
     for link in links:
-        own = [info for info in link.get("addr_info", []) if "local" in info and ":" not in info["local"]]
-        if wanted.version != 4 or link.get("link_type") != "ether":
-            continue
-        if any(wanted in ipaddress.ip_interface(f"{info['local']}/{info['prefixlen']}").network for info in own):
-            here = any(info["local"] == address for info in own)
-            near.setdefault(here, (link, next((info["local"] for info in own if info["local"] != address), "0.0.0.0")))
+        own = [(ipaddress.ip_interface(f"{info['local']}/{info['prefixlen']}"), info) for info in link.get("addr_info", []) if "local" in info]
+        own = [(one, info) for one, info in own if one.version == wanted.version]
+        if link.get("link_type") == "ether" and any(wanted in one.network for one, unused in own):
+            free = sorted((one.ip for one, info in own if one.ip != wanted and not (info.get("tentative") or info.get("dadfailed"))),
+                          key=lambda ip: wanted.version == 6 and not ip.is_link_local)
+            here = any(one.ip == wanted for one, unused in own)
+            if free or wanted.version == 4:
+                near.setdefault(here, (link, str(free[0]) if free else "0.0.0.0"))
     return near.get(True) or near.get(False) or (None, "")

@@ -93,8 +93,8 @@ def _addresses(zone):
 def _answers(zone, address, known):
     """Does the network give the address to one machine only? It also knows of those that could not be asked, and of strangers."""
     heard = {node: front["others"][address] for node, front in known.items() if front.get("others", {}).get(address) is not None}
-    if ":" in address or not known:
-        return  # IPv6 has other means against it; and nobody who could have asked is unknown already
+    if not known:
+        return  # nobody who could have asked is unknown already
     owners = {mac: node for node, front in known.items() for mac in front.get("macs", ())}
     names = {owners.get(mac, f"a machine with MAC {mac}") for macs in heard.values() for mac in macs}
     names |= {node for node, front in known.items() if address in front["addresses"]}

@@ -114,6 +114,16 @@ def test_front_end_that_cannot_be_asked_and_still_answers_is_seen_by_its_peer():
     assert f"these do: a machine with MAC {mac_of('alpha2')}, alpha1 → " in line
 
 
+def test_ipv6_address_that_two_machines_answer_for_is_red():
+    alpha = {name: dict(values, zone_vip="2001:db8::100/64", zone_federation_vip="2001:db8::101/64", ansible_host=f"2001:db8::1{name[-1]}")
+             for name, values in HOSTS.items() if name.startswith("alpha")}
+    facts = topology.derive(dict(HOSTS, **alpha)).as_dict()
+    reports = {name: _reports(node, facts["zones"][node["zone"]], facts) for name, node in facts["nodes"].items()}
+    reports["alpha2"]["frontend"]["others"]["2001:db8::100"] = [mac_of("alpha1"), "02:00:00:00:00:99"]
+    (found,) = (one for one in verification.verify(facts, reports) if one.what == "one machine answers for its address 2001:db8::100")
+    assert (found.status, found.why) == ("red", "these do: a machine with MAC 02:00:00:00:00:99, alpha1")
+
+
 @pytest.mark.parametrize("others, status", [(None, "unknown"), ([], "green")])
 def test_network_that_nobody_could_ask_is_unknown(others, status):
     reports = seen()
