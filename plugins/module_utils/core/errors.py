@@ -4,6 +4,8 @@
 """Errors that a tired operator can act on: what failed, where, why, and what to do next."""
 from __future__ import annotations
 
+import contextlib
+
 
 class CoreError(Exception):
     """Everything that a user, a host or a server can cause; our own bugs are ``AssertionError``.
@@ -25,9 +27,43 @@ class CoreError(Exception):
         why = f": {self.why.rstrip('.')}." if self.why else "."
         return head.rstrip(".") + why + (f" {self.hint}" if self.hint else "")
 
+    def also(self, other):
+        """Add what failed after this, while putting back what was stopped: this one stays what is told first."""
+        self.why = f"{self.why.rstrip('.')}{'; ' if self.why else ''}afterwards, too: {str(other).rstrip('.')}"
+        self.data["also"] = [*self.data.get("also", ()), other.as_dict()]
+
     def as_dict(self):
         """Return the same four as data, for ``error`` in a module's result."""
         return dict(self.data, what=self.what, where=self.where, why=self.why, hint=self.hint)
+
+
+def each(steps):
+    """Run all the steps, whatever fails; raise the first error, with the others added."""
+    first = None
+    for step in steps:
+        try:
+            step()
+        except CoreError as error:
+            if first:
+                first.also(error)
+            first = first or error
+    if first:
+        raise first
+
+
+@contextlib.contextmanager
+def afterwards(step):
+    """Run the step at the end of the block, whatever happens. Where both fail the block's error is raised, with the step's added: that one is the cause."""
+    try:
+        yield
+    except BaseException as error:
+        try:
+            step()
+        except CoreError as second:
+            if isinstance(error, CoreError):
+                error.also(second)
+        raise
+    step()
 
 
 class NotThere(CoreError):

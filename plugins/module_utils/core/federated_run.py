@@ -8,7 +8,7 @@ Order and refusals are decided in core/federated.py.
 from __future__ import annotations
 
 from . import federated, gtid, meeting, replication
-from .errors import CoreError, NotThere
+from .errors import CoreError, NotThere, afterwards, each
 
 TABLES = "SELECT TABLE_NAME AS name FROM information_schema.TABLES WHERE TABLE_SCHEMA = %s"
 POSITIONS = ("SELECT @@GLOBAL.gtid_domain_id AS domain, @@GLOBAL.gtid_slave_pos AS slave_pos, @@GLOBAL.gtid_current_pos AS current_pos, "
@@ -47,8 +47,8 @@ def seed(params, server, masters, copy, tables, results):
     master = federated.choose_master([candidate(one, database) for one in masters], tables, domains)
     running = [row["Connection_name"] for row in server.slaves() if set(replication.threads_of(row)) != {"No"}]
     server.do("SET SESSION sql_log_bin=0")
-    server.do("STOP ALL SLAVES")      # before the dump: a channel that ran on would pass the dump's position
-    try:
+    with afterwards(lambda: each(lambda name=name: server.do("START SLAVE %s", (name,)) for name in running)):
+        server.do("STOP ALL SLAVES")      # before the dump: a channel that ran on would pass the dump's position
         before = look(server, database, tables)
         if before.tables:
             results["backup_file"] = copy.to_file(server, database, before.tables, params["backup_dir"])
@@ -63,9 +63,6 @@ def seed(params, server, masters, copy, tables, results):
             # An empty binary log may say where it begins: else the peer, which asks for this position, finds a hole (1236).
             server.do("SET GLOBAL gtid_binlog_state=%s", (position,))
         server.do(f"DROP DATABASE `{federated.STAGING}`")
-    finally:
-        for name in running:
-            server.do("START SLAVE %s", (name,))
     results.update(source=master["address"], position=position)
 
 

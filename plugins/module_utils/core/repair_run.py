@@ -3,7 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Carry a repair verb out; servers and copies (adapters/mariadb.py) are given as objects.
 
-What is decided, is decided in core/repair.py. Before anything changes, what changes is dumped; what was stopped is started again, whatever happens.
+What is decided, is decided in core/repair.py. Before anything changes, what changes is dumped; what ran is started again, whatever happens, but not from a
+position that is not the tables'.
 """
 from __future__ import annotations
 
@@ -11,7 +12,7 @@ import contextlib
 from dataclasses import replace
 
 from . import contents, federated, federated_run, gtid, replication, replication_run
-from .errors import CoreError, NotConverged
+from .errors import CoreError, NotConverged, afterwards, each
 from .repair import VERBS, Request, is_federation, parse_key, where_sql
 from .repair_look import LOOK, Look
 
@@ -28,6 +29,7 @@ class Run:
         self.request, self.servers, self.server, self.copy, self.params, self.results = request, servers, server, copy, params, results
         self.database = request.database
         self.look = None
+        self.placing = False      # while the tables here are newer than the position
 
     def read(self):
         self.look = Look(self.servers, self.database, self.server)
@@ -41,16 +43,17 @@ class Run:
 
     def apply(self, facts, todo):
         self.server.do("SET SESSION sql_log_bin=0")
-        try:
+        with afterwards(lambda: self.server.do("SET SESSION sql_log_bin=1")):
             getattr(self, "_" + self.request.verb)(facts, todo)
             self._settle(facts)
-        finally:
-            self.server.do("SET SESSION sql_log_bin=1")
         self._await_equal(facts)
 
     # --- sources
     def _again(self, name):
         self.server.do("STOP SLAVE %s", (name,))
+        self._start(name)
+
+    def _start(self, name):
         self.server.do("START SLAVE %s", (name,))
 
     def _restart(self, facts, todo):
@@ -63,11 +66,9 @@ class Run:
 
     def _refilter(self, facts, todo):
         self.server.do("STOP SLAVE %s", (self.request.source,))
-        try:
+        with afterwards(lambda: self._start(self.request.source)):
             self._filter("replicate_ignore_table", [])
             self._filter("replicate_do_table", self.request.do_tables)
-        finally:
-            self.server.do("START SLAVE %s", (self.request.source,))
 
     def _filter(self, name, tables):
         self.server.do("SET @@default_master_connection=%s", (self.request.source,))
@@ -79,21 +80,16 @@ class Run:
             self._demote_by_position(facts)
             return
         self.server.do("STOP SLAVE %s", (self.request.source,))
-        try:
+        with afterwards(lambda: self._start(self.request.source)):
             self.server.do("CHANGE MASTER %s TO MASTER_DEMOTE_TO_SLAVE=1", (self.request.source,))
-        finally:
-            self.server.do("START SLAVE %s", (self.request.source,))
 
     def _demote_by_position(self, facts):
         """What MASTER_DEMOTE_TO_SLAVE does: by domain, the newer of what was applied and what was written here. All channels share the position."""
         running = [row["Connection_name"] for row in facts.here.rows if set(replication.threads_of(row)) != {"No"}]
         self.server.do("STOP ALL SLAVES")
-        try:
+        with afterwards(lambda: each(lambda name=name: self._start(name) for name in dict.fromkeys([*running, self.request.source]))):
             here = self.server.rows(LOOK)[0]
             self.server.do("SET GLOBAL gtid_slave_pos=%s", (gtid.newest(here["slave_pos"] or "", here["binlog_pos"] or ""),))
-        finally:
-            for name in dict.fromkeys([*running, self.request.source]):
-                self.server.do("START SLAVE %s", (name,))
 
     # --- rows
     def _remove_row(self, facts, todo):
@@ -140,16 +136,18 @@ class Run:
     def _appliers_stopped(self, facts):
         """Stop what applies events, and only that: the IO threads go on acknowledging the writer's commits."""
         running = [row["Connection_name"] for row in facts.here.rows if replication.threads_of(row)[1] == "Yes"]
-        for name in running:
-            self.server.do("STOP SLAVE %s SQL_THREAD", (name,))
-        try:
+
+        def go_on(name):
+            if replication.threads_of(facts.row(name))[0] == "No":
+                self._again(name)
+            else:
+                self.server.do("START SLAVE %s SQL_THREAD", (name,))
+
+        ordered = self._ordered(facts, running + self._broken(facts) + [self.request.source])
+        with afterwards(lambda: each(lambda name=name: go_on(name) for name in ordered)):
+            for name in running:
+                self.server.do("STOP SLAVE %s SQL_THREAD", (name,))
             yield
-        finally:
-            for name in self._ordered(facts, running + self._broken(facts) + [self.request.source]):
-                if replication.threads_of(facts.row(name))[0] == "No":
-                    self._again(name)
-                else:
-                    self.server.do("START SLAVE %s SQL_THREAD", (name,))
 
     def _broken(self, facts):
         return [row["Connection_name"] for row in facts.here.rows if replication.status_of(row)["sql_errno"]]
@@ -183,8 +181,8 @@ class Run:
         """Apply everything up to the dump's position except what concerns the table: the other tables reach the same moment."""
         listed, name = replication.filter_of(row), f"{self.database}.{table}"
         changed = "replicate_do_table" if listed else "replicate_ignore_table"
-        self._filter(changed, [one for one in listed if one != name] if listed else [name])
-        try:
+        with afterwards(lambda: self._filter(changed, listed if name in listed or not listed else listed + [name])):
+            self._filter(changed, [one for one in listed if one != name] if listed else [name])
             self.server.do("START SLAVE %s UNTIL master_gtid_pos=%s", (self.request.source, position))
             status, reached = self.server.until(lambda: replication.status_of(replication.by_name(self.server.slaves())[self.request.source]),
                                                 lambda one: one["sql"] == "No" or one["io"] == "No" and one["io_errno"], self.params["wait_timeout_s"])
@@ -195,8 +193,6 @@ class Run:
                                 f"source {self.request.source} did not reach {position}" + (f", error {errno}: {status['sql_error'] or status['io_error']}"
                                                                                             if errno else " in time"),
                                 "The table is as it was. Repair what the error names, or use verb reseed_tables or reseed_node.", errno=errno)
-        finally:
-            self._filter(changed, listed if name in listed or not listed else listed + [name])
 
     def _reseed_tables(self, facts, todo):
         if not facts.here.passes_on:
@@ -261,22 +257,33 @@ class Run:
 
     @contextlib.contextmanager
     def _seeding(self, facts):
-        """Appliers stopped for the copy, everything only for the moment of placing; at the end everything that ran or was broken is started."""
+        """Appliers stopped for the copy, everything only for the moment of placing; at the end everything that ran or was broken is started.
+
+        A failure starts no source that was stopped before, and none at all while the tables are newer than the position.
+        """
         row = facts.row(self.request.source)
         source = self.servers.at(row["Master_Host"], int(row["Master_Port"]))
         running = [one["Connection_name"] for one in facts.here.rows if set(replication.threads_of(one)) != {"No"} or any(
             replication.status_of(one)[errno] for errno in ("io_errno", "sql_errno"))]
-        for name in running:
-            self.server.do("STOP SLAVE %s SQL_THREAD", (name,))
-        try:
+        wanted = list(running)
+
+        def go_on():
+            if self.placing:
+                raise CoreError("no source is started", self.server.where, "tables were being put into place, and the position is not theirs yet",
+                                f"Run the same verb again. The backup is {self.results.get('backup_file')}.")
+            each(lambda name=name: self._again(name) for name in self._ordered(facts, wanted))
+
+        with afterwards(go_on):
+            for name in running:
+                self.server.do("STOP SLAVE %s SQL_THREAD", (name,))
             yield source, running
+            self.placing = False
+            wanted.append(self.request.source)
             self.server.do(f"DROP DATABASE IF EXISTS `{federated.STAGING}`")
-        finally:
-            for name in self._ordered(facts, running + [self.request.source]):
-                self._again(name)
         self.results["source"] = source.where
 
     def _place(self, tables, existing):
+        self.placing = True
         for statement in federated.place_steps(self.database, tables, existing):
             self.server.do(statement)
 

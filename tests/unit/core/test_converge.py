@@ -3,7 +3,7 @@
 import pytest
 
 from ansible_collections.constellation.opennebula.plugins.module_utils.core.converge import converge
-from ansible_collections.constellation.opennebula.plugins.module_utils.core.errors import CoreError, NotConverged, Problems
+from ansible_collections.constellation.opennebula.plugins.module_utils.core.errors import CoreError, NotConverged, Problems, afterwards, each
 from ansible_collections.constellation.opennebula.plugins.module_utils.core.plan import Change, Plan
 
 
@@ -62,3 +62,43 @@ def test_error_says_what_where_why_and_what_to_do():
 
 def test_problems_are_listed_one_a_line():
     assert str(Problems("not usable", ["a", "b"], "Mend it.")) == "not usable: 2 problems\n  - a\n  - b\nMend it."
+
+
+def failing(*names):
+    def step(name):
+        done.append(name)
+        if name in names:
+            raise NotConverged(f"cannot {name}", "here", f"{name} is broken.", f"Mend {name}.")
+
+    done = []
+    return step, done
+
+
+def test_error_of_the_block_stays_the_cause_and_what_failed_after_it_is_added():
+    step, done = failing("copy", "start", "drop")
+    with pytest.raises(NotConverged) as raised, afterwards(lambda: each(lambda name=name: step(name) for name in ("start", "mark", "drop"))):
+        step("copy")
+    assert done == ["copy", "start", "mark", "drop"], "each is tried"
+    error = raised.value
+    assert error.what == "cannot copy" and error.hint == "Mend copy." and [one["what"] for one in error.as_dict()["also"]] == ["cannot start"]
+    assert str(error).startswith("cannot copy at here: copy is broken; afterwards, too: cannot start at here: start is broken; afterwards, too: cannot drop at")
+    assert error.as_dict()["also"][0]["also"][0]["what"] == "cannot drop"
+
+
+@pytest.mark.parametrize("broken, told", [((), None), (("start",), "cannot start"), (("copy",), "cannot copy")])
+def test_one_error_alone_is_told_as_it_is(broken, told):
+    step, done = failing(*broken)
+    try:
+        with afterwards(lambda: step("start")):
+            step("copy")
+        error = None
+    except CoreError as raised:
+        error = raised
+    assert done == ["copy", "start"] and (error.what if error else None) == told and not (error and "also" in error.as_dict())
+
+
+def test_bug_is_not_hidden_by_what_fails_after_it():
+    step, done = failing("start")
+    with pytest.raises(AssertionError, match="our own"), afterwards(lambda: step("start")):
+        raise AssertionError("our own")
+    assert done == ["start"]

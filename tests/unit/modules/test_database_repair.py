@@ -241,3 +241,63 @@ def test_demote_in_the_words_of_the_release(version, done):
     one = repair_run.Run(repair.Request("demote", "zone0", database="opennebula"), world, server, FakeCopy(), {}, {})
     one._demote(repair.Facts(repair.Side("here", rows=tuple(rows))), None)
     assert server.writes == done
+
+
+def breaking(server, *words):
+    """Let the statements fail that begin so; return what was done."""
+    do, done = server.do, []
+
+    def broken(sql, args=(), secrets=()):
+        done.append(sql % tuple(repr(arg) for arg in args) if args else sql)
+        if sql.startswith(words):
+            raise CoreError(f"cannot {sql.split()[0]}", server.where, "1030 disk full")
+        do(sql, args, secrets)
+
+    server.do = broken
+    return done
+
+
+def test_error_that_began_it_is_told_first_though_nothing_starts_again_either():
+    world = rogue()
+    done = breaking(world.server, "DELETE", "START", "SET SESSION sql_log_bin=1")
+    with pytest.raises(CoreError) as failed:
+        ensure(world, "remove_row", table="acl", key="5")
+    assert failed.value.what == "cannot DELETE" and [one["what"] for one in failed.value.data["also"]] == ["cannot START", "cannot SET"]
+    assert done[-2:] == ["START SLAVE 'zone0' SQL_THREAD", "SET SESSION sql_log_bin=1"], "and each was tried"
+
+
+def seeding(steps, **status):
+    """Return a Run that seeds, and what its server is told; steps(run, source) is the verb's own part."""
+    world = World({}, {})
+    server, rows = world.server, [dict(ROW, Connection_name="zone100-master", Replicate_Do_Table="", **status), dict(ROW)]
+    server.do = lambda sql, args=(), secrets=(): server.writes.append(sql % tuple(args) if args else sql)
+    run = repair_run.Run(repair.Request("reseed_node", "zone100-master", database="opennebula"), world, server, FakeCopy(), {}, {"backup_file": "/b/x.sql"})
+    with run._seeding(repair.Facts(repair.Side("here", rows=tuple(rows)))):
+        steps(run)
+    return server.writes
+
+
+def fails_after(run, placed, log):
+    if placed:
+        run._place(["acl"], ["acl"])
+    log.append(run.server.writes)
+    raise CoreError("cannot go on", "here", "1030 disk full")
+
+
+STOPPED = {"Slave_IO_Running": "No", "Slave_SQL_Running": "No"}
+
+
+@pytest.mark.parametrize("placed, status, started", [
+    (False, {}, ["zone0", "zone100-master"]), (False, STOPPED, ["zone0"]), (True, {}, []), (True, STOPPED, [])])
+def test_failed_seeding_starts_what_ran_and_nothing_from_a_position_that_is_not_the_tables(placed, status, started):
+    log = []
+    with pytest.raises(CoreError) as failed:
+        seeding(lambda run: fails_after(run, placed, log), **status)
+    assert failed.value.what == "cannot go on" and [sql for sql in log[0] if sql.startswith("START")] == [f"START SLAVE {name}" for name in started]
+    assert placed == ("no source is started" in str(failed.value) and "Run the same verb again. The backup is /b/x.sql" in str(failed.value))
+
+
+def test_seeding_that_ends_starts_its_source_and_leaves_nothing_behind():
+    writes = seeding(lambda run: run._place(["acl"], ["acl"]), **STOPPED)
+    assert writes[-5:] == [f"DROP DATABASE IF EXISTS `{repair_run.federated.STAGING}`", "STOP SLAVE zone0", "START SLAVE zone0", "STOP SLAVE zone100-master",
+                           "START SLAVE zone100-master"]

@@ -116,6 +116,23 @@ def test_interrupted_seeding_is_run_again(statement):
     assert ensure(server).changed and server.schemas == {"mysql": set(), "opennebula": ALL} and server.slave_pos == "0-1-50"
 
 
+def test_error_of_the_seeding_is_told_first_though_a_channel_does_not_start_again_either():
+    server = FakeServer(channels=["zone0", "zone100-slave"])
+    do, tried = server.do, []
+
+    def broken(sql, args=(), secrets=()):
+        tried.append(sql)
+        if sql.startswith(("RENAME", "START")):
+            raise CoreError(f"cannot {sql.split()[0]}", server.where, "1030 disk full")
+        do(sql, args, secrets)
+
+    server.do = broken
+    with pytest.raises(CoreError) as failed:
+        ensure(server)
+    assert failed.value.what == "cannot RENAME" and [one["what"] for one in failed.value.data["also"]] == ["cannot START"]
+    assert [sql for sql in tried if sql.startswith("START")] == ["START SLAVE %s"] * 2
+
+
 def test_foreign_tables_are_replaced_only_when_asked_and_dumped_first():
     server = FakeServer(["acl"])
     with pytest.raises(CoreError, match="refusing"):
