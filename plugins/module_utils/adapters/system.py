@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import os
 import socket
+import struct
 import subprocess
 import time
 
@@ -15,6 +16,8 @@ from ..core.errors import CoreError
 
 ARP = 0x0806                                             # EtherType; socket has no name for it
 ICMP6_FILTER = 1                                         # linux/icmpv6.h; nor for this
+# A bit for each type of message, 1 blocks it (RFC 3542, 3.2).
+ONLY_ADVERTISEMENTS = struct.pack("=8I", *(0xffffffff ^ (1 << ndp.ADVERTISEMENT % 32 if word == ndp.ADVERTISEMENT // 32 else 0) for word in range(8)))
 PROPERTIES = ("Id", "LoadState", "ActiveState", "UnitFileState", "ActiveEnterTimestampMonotonic", "MainPID")
 
 
@@ -78,7 +81,7 @@ def _ethernet():
 def _icmp6():
     """Return a socket that hears advertisements only; from one for all of IPv6 a busy host would read too slowly."""
     wire = socket.socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_ICMPV6)
-    wire.setsockopt(socket.IPPROTO_ICMPV6, ICMP6_FILTER, ndp.only_advertisements())
+    wire.setsockopt(socket.IPPROTO_ICMPV6, ICMP6_FILTER, ONLY_ADVERTISEMENTS)
     wire.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_HOPS, 255)       # others are no question (RFC 4861, 7.1.1)
     wire.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_LOOP, 0)
     return wire

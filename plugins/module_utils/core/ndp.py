@@ -9,7 +9,6 @@ a host that is just taking the address over give it up again.
 from __future__ import annotations
 
 import ipaddress
-import struct
 
 SOLICITATION, ADVERTISEMENT = 135, 136
 SOURCE_MAC, TARGET_MAC = b"\x01\x01", b"\x02\x01"        # options with an Ethernet address: type, then length in units of 8 bytes
@@ -44,14 +43,3 @@ def answer(message, wanted):
             return options[2:8].hex(":")
         options = options[8 * options[1]:]
     return None
-
-
-def only_advertisements():
-    """Return the filter of an ICMPv6 socket that lets answers through and nothing else: a bit for each type, 1 blocks (RFC 3542, 3.2).
-
-    >>> only_advertisements().count(b"\xff"), len(only_advertisements())
-    (31, 32)
-    """
-    blocked = [0xffffffff] * 8
-    blocked[ADVERTISEMENT // 32] ^= 1 << ADVERTISEMENT % 32
-    return struct.pack("=8I", *blocked)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """How the network is asked: over which socket, from where, to whom, and until when."""
 import socket
+import sys
 
 import pytest
 from ansible_collections.constellation.opennebula.plugins.module_utils.adapters import system
@@ -69,9 +70,14 @@ def test_ipv6_is_asked_for_twice_by_neighbour_solicitation(who_has):
     assert who_has(wire, V6, "fe80::b") == ["02:00:00:00:00:0c"]
     question = ("asked", ndp.question(LINK["address"], V6), ("ff02::1:ff00:100", 0, 0, 7))
     assert wire.done[-4:] == [("bound", ("fe80::b", 0, 0, 7)), question, question, "closed"] and wire.kind == (socket.AF_INET6, socket.SOCK_RAW, 58)
-    assert set(wire.done[:-4]) == {(58, 1, ndp.only_advertisements()), (41, socket.IPV6_MULTICAST_HOPS, 255), (41, socket.IPV6_MULTICAST_LOOP, 0)}
+    assert set(wire.done[:-4]) == {(58, 1, system.ONLY_ADVERTISEMENTS), (41, socket.IPV6_MULTICAST_HOPS, 255), (41, socket.IPV6_MULTICAST_LOOP, 0)}
 
 
 @pytest.mark.parametrize("address, own", [(V4, "192.0.2.11"), (V6, "fe80::b")])
 def test_silence_ends_in_time(who_has, address, own):
     assert who_has(Wire(), address, own) == []
+
+
+def test_filter_lets_only_answers_through():
+    words = [int.from_bytes(system.ONLY_ADVERTISEMENTS[at:at + 4], sys.byteorder) for at in range(0, 32, 4)]
+    assert [kind for kind in range(256) if not words[kind >> 5] >> (kind & 31) & 1] == [136]
