@@ -63,7 +63,9 @@ options:
     type: dict
     default: {}
   quorum_device:
-    description: The third vote of two nodes. When absent, what is there stays.
+    description:
+      - The third vote of two nodes. When absent, what is there stays.
+      - A device is declared whole, so a suboption that is not given (any more) goes back to its default. Options of the device that are none of these stay.
     type: dict
     suboptions:
       state:

@@ -17,6 +17,8 @@ ALGORITHMS = ("ffsplit", "lms")
 OPTIONS = {"host": "net.host", "algorithm": "net.algorithm", "tie_breaker": "net.tie_breaker", "timeout_ms": "timeout", "sync_timeout_ms": "sync_timeout",
            "prefer": "heuristics.exec_prefer"}
 GENERIC = ("timeout_ms", "sync_timeout_ms")
+# What holds where nothing is said (corosync-qdevice(8) 3.0), so that to say it or not means the same.
+DEFAULTS = {"tie_breaker": "lowest", "timeout_ms": "10000", "sync_timeout_ms": "30000"}
 MODE = "quorum.device.heuristics.mode"                   # sync: prefer is asked at each new membership, when it matters
 ABSENT = "absent"
 
@@ -46,13 +48,16 @@ def there(options):
 
 
 def plan(cluster, wanted, found):
-    """Return (Changes, warnings). A device that is not declared stays: taking a vote away is asked for by name."""
-    if wanted is None or wanted == found or (wanted == ABSENT and found is None):
+    """Return (Changes, warnings). A device that is not declared stays: taking a vote away is asked for by name.
+
+    One that is declared is ours as a whole: an option that is not declared any more goes back to its default. Options that OPTIONS does not have stay.
+    """
+    if wanted is None or (wanted == ABSENT and found is None):
         return [], ([f"cluster {cluster} has a quorum device at {found.get('host')} that is not declared; 'absent' in its place removes it"]
-                    if wanted is None and found is not None else [])
+                    if found is not None else [])
     if wanted == ABSENT:
         return [Change("quorum device", cluster, found, None, step=("device", "remove", None))], []
-    differ = {name: value for name, value in wanted.items() if (found or {}).get(name) != value}
+    differ = {name: wanted.get(name) for name in OPTIONS if _meant(name, wanted) != _meant(name, found or {})}
     if not differ:
         return [], []
     verb = "add" if found is None else "replace" if "host" in differ else "update"
@@ -60,15 +65,21 @@ def plan(cluster, wanted, found):
     return [Change("quorum device", cluster, before, wanted if verb != "update" else differ, step=("device", verb, wanted if verb != "update" else differ))], []
 
 
+def _meant(name, options):
+    return options.get(name, DEFAULTS.get(name))
+
+
 def arguments(options):
-    """Return pcs' words for a device's options: the general ones, then the model's, then those of the heuristics.
+    """Return pcs' words for a device's options: the general ones, then the model's, then those of the heuristics. None takes an option out.
 
     >>> arguments({"host": "q", "algorithm": "lms", "timeout_ms": "5000", "prefer": "/bin/true"})
     (['timeout=5000'], ['host=q', 'algorithm=lms'], ['mode=sync', 'exec_prefer=/bin/true'])
+    >>> arguments({"tie_breaker": None, "prefer": None})         # without a command the mode means nothing, and others may have one
+    ([], ['tie_breaker='], ['exec_prefer='])
     """
-    return ([f"{OPTIONS[name]}={value}" for name, value in options.items() if name in GENERIC],
-            [f"{name}={value}" for name, value in options.items() if name not in GENERIC and name != "prefer"],
-            ["mode=sync", f"exec_prefer={options['prefer']}"] if "prefer" in options else [])
+    words = {name: f"{OPTIONS[name].rpartition('.')[2]}={'' if value is None else value}" for name, value in options.items()}
+    return ([word for name, word in words.items() if name in GENERIC], [word for name, word in words.items() if name not in GENERIC and name != "prefer"],
+            (["mode=sync"] if options.get("prefer") else []) + [word for name, word in words.items() if name == "prefer"])
 
 
 def parse_quorum(text):

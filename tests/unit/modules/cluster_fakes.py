@@ -220,7 +220,8 @@ class Cluster:
             for place, words in (("quorum.device.", general), ("quorum.device.net.", model), ("quorum.device.heuristics.", heuristics)):
                 for name, value in (word.split("=", 1) for word in words):
                     assert not place.endswith("net.") or name != "host" or value in self.known, "pcs needs the host's token"
-                    document.set(place + name, value)
+                    assert value or verb == "update", "pcs takes nothing out of a device that it adds"
+                    document.set(place + name, value or None)
         self.conf = document.render()
         self._nodes(self._members())
         self.running = corosync_conf.Document(self.conf).options()

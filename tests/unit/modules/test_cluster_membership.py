@@ -381,7 +381,7 @@ def test_quorum_device_is_added_changed_moved_and_removed_by_name():
     assert writes == ["authenticate", "device add host=10.86.9.11 algorithm=ffsplit"] and not parse_corosync_conf(cluster.conf)["two_node"]
     assert [change.as_dict()["target"] for change in done.plan] == ["one-alpha", "quorum.two_node", "one-alpha"]
     assert run(cluster, quorum_device=dict(DEVICE, algorithm="lms", timeout_ms=5000))[0] == ["device update timeout=5000 algorithm=lms"]
-    active = dict(DEVICE, algorithm="lms", prefer="/usr/bin/systemctl is-active --quiet opennebula")
+    active = dict(DEVICE, algorithm="lms", timeout_ms=5000, prefer="/usr/bin/systemctl is-active --quiet opennebula")
     assert run(cluster, quorum_device=active)[0] == ["device update mode=sync exec_prefer=/usr/bin/systemctl is-active --quiet opennebula"]
     assert run(cluster, quorum_device=dict(DEVICE, host="10.86.9.12"))[0] == [
         "authenticate", "device remove", "device add host=10.86.9.12 algorithm=ffsplit"]
@@ -389,6 +389,30 @@ def test_quorum_device_is_added_changed_moved_and_removed_by_name():
     assert not outcome.changed and "quorum device at 10.86.9.12 that is not declared" in outcome.plan.warnings[0]
     assert run(cluster, quorum_device={"state": "absent"})[0] == ["device remove"] and parse_corosync_conf(cluster.conf)["two_node"]
     assert run(cluster, quorum_device={"state": "absent"})[0] == []
+
+
+def test_option_of_the_device_that_is_not_declared_any_more_goes_back_to_its_default():
+    cluster = Cluster()
+    run(cluster, quorum_device=dict(DEVICE, tie_breaker="highest", timeout_ms=5000, sync_timeout_ms=20000, prefer="/bin/true"))
+    cluster.change_device("update", ["votes=1"], ["tls=on"], ["exec_theirs=/bin/false"])
+    writes, done = run(cluster, quorum_device=dict(DEVICE, sync_timeout_ms=20000))
+    assert writes == ["device update timeout= tie_breaker= exec_prefer="]
+    (change,) = done.plan.as_list()
+    assert change["before"] == {"tie_breaker": "highest", "timeout_ms": "5000", "prefer": "/bin/true"} and set(change["after"].values()) == {None}
+    options = parse_corosync_conf(cluster.conf)["options"]
+    assert {name: value for name, value in options.items() if name.startswith("quorum.device.")} == {
+        "quorum.device.model": "net", "quorum.device.net.host": "10.86.9.11", "quorum.device.net.algorithm": "ffsplit", "quorum.device.sync_timeout": "20000",
+        "quorum.device.votes": "1", "quorum.device.net.tls": "on", "quorum.device.heuristics.mode": "sync",
+        "quorum.device.heuristics.exec_theirs": "/bin/false"}, "what others have set stays"
+
+
+def test_default_of_the_device_that_is_spelled_out_is_no_difference():
+    cluster = Cluster()
+    run(cluster, quorum_device=DEVICE)
+    spelled_out = dict(DEVICE, tie_breaker="lowest", timeout_ms=10000, sync_timeout_ms=30000)
+    assert run(cluster, quorum_device=spelled_out)[0] == []
+    cluster.change_device("update", ["timeout=10000", "sync_timeout=30000"], ["tie_breaker=lowest"])
+    assert run(cluster, quorum_device=DEVICE)[0] == [] and run(cluster, quorum_device=spelled_out)[0] == []
 
 
 def test_device_goes_before_a_third_node_comes():
@@ -423,7 +447,7 @@ def test_options_that_cannot_be_meant_are_refused_before_anything_is_read(option
         ensure(params(corosync=options), None)
 
 
-STEP = st.fixed_dictionaries({"three": st.booleans(), "device": st.sampled_from([None, "add", "lms", "absent"]),
+STEP = st.fixed_dictionaries({"three": st.booleans(), "device": st.sampled_from([None, "add", "lms", "slow", "absent"]),
                               "token": st.sampled_from([None, 1000, 3000]), "merge": st.sampled_from([None, 200])})
 
 
@@ -433,11 +457,13 @@ def test_any_way_through_members_options_and_votes_ends_as_declared(steps):
     cluster = Cluster()
     for step in steps:
         nodes = THREE if step["three"] else NODES
-        device = {None: None, "add": DEVICE, "lms": dict(DEVICE, algorithm="lms"), "absent": {"state": "absent"}}[step["device"]]
+        device = {None: None, "add": DEVICE, "lms": dict(DEVICE, algorithm="lms"), "slow": dict(DEVICE, timeout_ms=20000, prefer="/bin/true"),
+                  "absent": {"state": "absent"}}[step["device"]]
         run(cluster, *nodes, nodes=nodes, remove_nodes=() if step["three"] else ("alpha3",), quorum_device=device,
             corosync={"totem": {"token": step["token"], "merge": step["merge"]}})
         found = parse_corosync_conf(cluster.conf)
         assert list(found["nodes"]) == list(nodes) and found["options"].get("totem.token") == (str(step["token"]) if step["token"] else None)
         assert found["two_node"] == (len(nodes) == 2 and not found["device"])
         assert step["device"] is None or bool(found["device"]) == (step["device"] != "absent")
+        assert step["device"] in (None, "absent") or ("quorum.device.timeout" in found["options"]) == (step["device"] == "slow")
         assert set(cluster.online) == set(nodes)
