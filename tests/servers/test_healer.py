@@ -52,10 +52,10 @@ def test_1595_of_a_standby_heals_by_itself(zones):
 
 def test_1236_of_a_standby_that_crashed_heals_by_itself(zones):
     base.write(zones, base.local(3))
-    base.until(lambda: zones["beta2"].value("SELECT @@gtid_slave_pos").split(",")[0] == zones["alpha1"].value("SELECT @@gtid_binlog_pos"), 20)
+    base.caught_up(zones)
     zones["beta2"].kill()
     base.write(zones, base.pool(3100), base.local(4))
-    base.until(lambda: zones["beta1"].rows("SELECT 1 FROM opennebula.user_pool WHERE oid=3100"), 20)
+    catalogue.arrived(zones, "beta1", 3100)
     zones["beta2"].start()
     catalogue.in_red(zones, "beta2", "1236", "missing the GTID")
     assert "channel zone100-master stopped with 1236" in until_green(zones, "beta2")
@@ -68,6 +68,7 @@ def test_what_somebody_stopped_and_what_no_start_mends_stays(zones):
     assert heal(zones, "beta2") == ""
     assert catalogue.red(zones, "beta2")
     zones["beta2"].rows("START ALL SLAVES")
+    until_green(zones, "beta2")
     catalogue.quietly(zones["beta2"], "INSERT INTO user_pool VALUES (3200, 'rogue', NULL)")
     base.write(zones, base.pool(3200))
     catalogue.in_red(zones, "beta2", "1062")

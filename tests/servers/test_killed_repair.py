@@ -32,7 +32,7 @@ LONG = 60       # more steps than any verb has: the run ends by itself
 def spoil(zones, oid):
     """A row too many, one too few and one that differs; and something that is still to come."""
     base.write(zones, base.pool(oid), base.pool(oid + 1))
-    base.until(lambda: zones[NODE].rows(f"SELECT 1 FROM opennebula.user_pool WHERE oid={oid + 1}"), catalogue.PATIENCE_S)
+    catalogue.arrived(zones, NODE, oid + 1)
     catalogue.quietly(zones[NODE], f"INSERT INTO user_pool VALUES ({oid + 2}, 'rogue{oid}', NULL)")
     catalogue.quietly(zones[NODE], f"DELETE FROM user_pool WHERE oid={oid}")
     catalogue.quietly(zones[NODE], f"UPDATE user_pool SET body='silent' WHERE oid={oid + 1}")
