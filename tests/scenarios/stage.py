@@ -56,7 +56,8 @@ class Play:
     """A playbook run that goes on; ``wait`` for it, or follow ``tasks()`` and ``kill`` it."""
 
     def __init__(self, playbook, *arguments, name=None, environment=None):
-        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="constellation-play-"))
+        self.temporary = tempfile.TemporaryDirectory(prefix="constellation-play-")      # goes with the object, at the latest at exit
+        self.folder = pathlib.Path(self.temporary.name)
         self.log = ROOT / "build/scenarios" / f"{name or pathlib.Path(playbook).stem}.log"
         self.log.parent.mkdir(parents=True, exist_ok=True)
         counting = self.folder / "ssh"
