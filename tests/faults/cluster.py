@@ -157,7 +157,7 @@ class Cluster:
     def elect(self, zone):
         candidates = self.living(zone)
         self.random.shuffle(candidates)
-        return self.wait_until(lambda: any(self.promote(name) for name in candidates), 60, every_s=1)
+        return self.wait_until(lambda: self.active[zone] or any(self.promote(name) for name in candidates), 60, every_s=1)
 
     def power_on(self, name):
         """The node boots: MariaDB as standby, then its gate; it is a member once the gate has opened."""
@@ -197,6 +197,8 @@ class Cluster:
                 self._tell_members(self.zone_of(name))
                 self.say(f"the gate of {name} opened after {time.monotonic() - begun:.1f} s")
                 self.place_federation()
+                if not self.active[self.zone_of(name)]:
+                    self.promote(name)
             else:
                 if self.refusals[-1:] != [(name, last(said))]:
                     self.say(f"the gate of {name} stays shut: {last(said)}")

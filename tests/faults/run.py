@@ -129,6 +129,7 @@ class Run:
                     repaired.append(f"{node.name}: {what}")
             self.result["repairs"] += len(repaired)
             self.say(f"repaired: {repaired}")
+            self.cluster.wait_until(self.cluster.complete, type(self).complete_s)      # as an operator would: the next fault is another one's night
             seen, red = self.compare(SETTLE_S[self.kind])
             ok = oracle.right(seen)
             for line in red:
