@@ -12,7 +12,7 @@ short_description: Show a recovery as lines of text
 version_added: "0.1.0"
 description:
   - Turns the result of M(constellation.opennebula.vm_recovery_info) or M(constellation.opennebula.vm_recovery), failed or not, into a table.
-  - The images that M(constellation.opennebula.vm_recovery_info) tells follow the VMs.
+  - The images and the leftovers that M(constellation.opennebula.vm_recovery_info) tells follow the VMs.
 positional: _input, zone
 options:
   _input:

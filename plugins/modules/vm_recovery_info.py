@@ -74,6 +74,26 @@ images:
       error: ""
       reason: a file operation on it was under way
       remedy: See oned.log and the datastore's processes whether something still works on it.
+leftovers:
+  description:
+    - Folders of VMs in system datastores of the hypervisors that were asked, which nothing there uses and for which the daemon has no use, with
+      how old and how large they are, the reason and what to do. They are never removed, and no verdict depends on them.
+    - Told only where a host has its system datastore for itself (transfer drivers C(ssh) and C(local) on a local file system), and only after they and
+      their VM were quiet for 10 minutes. What nobody can be sure about, and what is on hosts that were not asked or did not answer, is not told.
+  returned: always
+  type: list
+  elements: dict
+  sample:
+    - host: kvm1
+      path: /var/lib/one/datastores/0/17
+      vm: 17
+      name: web
+      state: RUNNING
+      vm_host: kvm2
+      age_s: 86400
+      size_mib: 2048
+      reason: its VM is RUNNING on kvm2, which has a folder of it, too; nothing on this host uses this one
+      remedy: Compare the disks of both. If those on kvm2 are whole and the newer ones, remove this folder by hand.
 stuck:
   description: The ids of VMs that wait for something that nobody is doing.
   returned: always
@@ -84,7 +104,7 @@ stuck:
 
 from ..module_utils import glue
 from ..module_utils.adapters import frontend, hypervisor, opennebula
-from ..module_utils.core import recovery_images, recovery_run
+from ..module_utils.core import recovery_images, recovery_leftovers, recovery_run
 from ..module_utils.core.errors import NotThere
 
 SPEC = {
@@ -109,11 +129,14 @@ def read(params, connect, host, hypervisors=None):
     options = recovery_run.Options(**{name: params[name] for name in recovery_run.Options._fields if name in params})
     try:
         api = connect()
-        findings = recovery_run.survey(api, host, options, hypervisors=recovery_run.Look(hypervisors, options) if hypervisors else None)
+        look = recovery_run.Look(hypervisors, options, recovery_leftovers.stores(api.pool("datastore"))) if hypervisors else None
+        findings = recovery_run.survey(api, host, options, hypervisors=look)
+        leftovers = recovery_leftovers.told(api, look.reports(), {finding.vm.id for finding in findings}, host.now(), options.vms,
+                                            options.datastore_location) if look else []
         images = recovery_images.told(api.pool("image"), host.daemon_started() or host.now())
     except NotThere as error:
-        return {"answers": False, "reason": str(error), "vms": [], "images": [], "stuck": []}
-    return {"answers": True, "vms": [recovery_run.told(finding) for finding in findings], "images": images,
+        return {"answers": False, "reason": str(error), "vms": [], "images": [], "leftovers": [], "stuck": []}
+    return {"answers": True, "vms": [recovery_run.told(finding) for finding in findings], "images": images, "leftovers": leftovers,
             "stuck": [finding.vm.id for finding in findings if recovery_run.stuck(finding)]}
 
 

@@ -90,6 +90,8 @@ class Daemon:
                                                "</LAST_MON_TIME></HOST>" for host in range(self.hosts)) + "</HOST_POOL>"
             if method == "one.imagepool.info":
                 return "<IMAGE_POOL></IMAGE_POOL>"
+            if method == "one.datastorepool.info":
+                return "<DATASTORE_POOL></DATASTORE_POOL>"
             if method == "one.vm.recover":
                 number, operation = arguments[0], ("failure", "success", "retry")[arguments[1]]
                 with self.calls.open("a") as file:

@@ -27,10 +27,15 @@ File = namedtuple("File", "kind target_kind size virtual sound link mtime", defa
 # One host's answer. domains: name → state of virsh, None when libvirt did not answer; uuids: UUID → name; guests: names of qemu processes;
 # jobs: name → whether it has a job; disks, nics: name → words of that table; busy: ids of VMs that something works on, None when that cannot be seen;
 # folders: path → name → File, {} where its datastore does not have it, None where that was not seen; empty: paths whose datastore has nothing at all, as
-# the place of a mount that is missing has; checkpoints: path → complete, missing or unknown
-Report = namedtuple("Report", "domains uuids guests jobs disks nics busy folders empty checkpoints")
+# the place of a mount that is missing has; checkpoints: path → complete, missing or unknown; stored: (datastore, VM) → Stored, of every VM's folder in the
+# datastores listed for leftovers, {} when none were
+Report = namedtuple("Report", "domains uuids guests jobs disks nics busy folders empty checkpoints stored", defaults=({},))
+# local: its file system is of a kind that one host has for itself; open: some process, a domain's too, has something in it; written: of the folder,
+# as find says it; kib: None when it could not be measured
+Stored = namedtuple("Stored", "local open age_s written inode kib")
 
 _DOMAIN_ITSELF = ("qemu-kvm", "kvm", "qemu")     # and qemu-system-…; but qemu-img and qemu-nbd work on disks
+_LOCAL = ("ext2/ext3", "xfs", "btrfs", "zfs", "f2fs", "jfs", "reiserfs", "overlayfs", "tmpfs")       # as stat -f calls them
 
 SCRIPT = r"""
 export LC_ALL=C
@@ -67,10 +72,11 @@ aliases=$(printf '%s\n' "$stores" | while read -r store; do
     [ -d "$store" ] && printf '%s\t%s\n' "$store" "$(readlink -f "$store")"
 done)
 printf '%s\n' "$aliases"
+listed=$(for number in $list; do [ -d "$location/$number" ] && readlink -f "$location/$number"; done)
 
 section processes
 set --
-for place in $(printf '%s\n' "$aliases" | cut -f2 | sort -u) "$location"; do
+for place in $(printf '%s\n' "$aliases" | cut -f2 | sort -u) $listed "$location"; do
     [ $# -eq 0 ] || set -- "$@" -o
     set -- "$@" -lname "$place/*" -o -lname "$place"
 done
@@ -123,14 +129,27 @@ printf '%s\n' "$vms" | while IFS='	' read -r vm name uuid folder wants; do
     done
     set -f
 done
+
+section stored
+for number in $list; do
+    store=$location/$number
+    [ -d "$store" ] && kind=$(timeout -k 1 "$limit" stat -f -c %T "$store/") || continue
+    printf 'store\t%s\t%s\t%s\t%s\n' "$number" "$(readlink -f "$store")" "$kind" "$(date +%s)"
+    timeout -k 1 "$limit" find -H "$store" -mindepth 1 -maxdepth 1 -type d -name '[0-9]*' ! -name '*[!0-9]*' -printf '%f\t%T@\t%i\n' && echo whole
+    timeout -k 1 5 du -x -k --max-depth=1 "$store/" 2> /dev/null
+done
 section end
 """
 
 
-def script(questions, uri="qemu:///system", location=LOCATION, limit_s=20):
-    """Return the shell text that answers the questions. Names and folders are ours (numbers in fixed places), still they are quoted."""
+def script(questions, uri="qemu:///system", location=LOCATION, limit_s=20, stores=()):
+    """Return the shell text that answers the questions. Names and folders are ours (numbers in fixed places), still they are quoted.
+
+    stores: numbers of the datastores in which all VMs' folders are listed.
+    """
     lines = "\n".join("\t".join("-" if part == "" else str(part) for part in question) for question in questions)
-    return "\n".join((f"vms={_quoted(lines)}", f"uri={_quoted(uri)}", f"location={_quoted(location)}", f"limit={int(limit_s)}")) + SCRIPT
+    listed = " ".join(str(int(number)) for number in stores)
+    return "\n".join((f"vms={_quoted(lines)}", f"uri={_quoted(uri)}", f"location={_quoted(location)}", f"limit={int(limit_s)}", f"list='{listed}'")) + SCRIPT
 
 
 def _quoted(text):
@@ -139,7 +158,7 @@ def _quoted(text):
 
 # --- reading -----------------------------------------------------------------------------------------------------------------
 
-def parse(text, questions):
+def parse(text, questions, location=LOCATION):
     """Return the Report of one host, or None for an answer that was cut off."""
     parts = re.split(r"\n== ([a-z-]+)\n", "\n" + text.replace("\r\n", "\n"))
     sections = dict(zip(parts[1::2], parts[2::2]))
@@ -149,7 +168,8 @@ def parse(text, questions):
     stores = _stores(sections["stores"])
     busy, guests = _processes(sections["processes"], stores, questions) if "processes-end" in sections else (None, set())
     uuids, tables = _details(sections["details"])
-    return Report(domains, uuids, guests, *tables, busy, *_files(sections["files"], sections["heads"], questions))
+    stored = _stored(sections.get("stored", ""), sections["processes"], location)
+    return Report(domains, uuids, guests, *tables, busy, *_files(sections["files"], sections["heads"], questions), stored)
 
 
 def _domains(text):
@@ -220,6 +240,25 @@ def _works_on(command, said, places, aliases, questions):
         inside = {store for alias, store in aliases.items() if re.search(r"-C " + re.escape(alias) + r"/?(\s|$)", said)}
         found = {int(word) for word in said.split() if word.isdigit()} if inside else set()
         return found or {question.vm for question in questions if question.folder.rpartition("/")[0] in inside}
+    return found
+
+
+def _stored(text, processes, location):
+    """Read the listings of whole datastores; one that broke off, or into which something unpacks that does not say what, lists nothing."""
+    found = {}
+    for part in re.split(r"(?m)^store\t", text)[1:]:
+        head = re.match(r"(\d+)\t(\S+)\t(\S+)\t(\d+)\n", part)
+        if head is None or not re.search(r"(?m)^whole$", part):
+            continue
+        number, real, kind, now = head.groups()
+        places = "|".join(map(re.escape, (f"{location}/{number}", real)))
+        if re.search(rf"-C (?:{places})/?(\s|$)", processes):
+            continue                                    # tar: the VM is not always in its command
+        held = set(re.findall(rf"(?:{places})/+(\d+)", processes))
+        sizes = {name: int(kib) for kib, name in re.findall(r"(?m)^(\d+)\t/.*/(\d+)$", part)}
+        for name, written, inode in re.findall(r"(?m)^(0|[1-9]\d*)\t(\d+(?:\.\d+)?)\t(\d+)$", part):
+            age_s = max(0, int(now) - int(float(written)))
+            found[int(number), int(name)] = Stored(kind in _LOCAL, name in held, age_s, written, inode, sizes.get(name))
     return found
 
 

@@ -87,8 +87,9 @@ def _read_here(state):
 class Look:
     """What the hypervisors answered, asked anew when it is too old or does not speak of all VMs."""
 
-    def __init__(self, adapter, options):
-        self.adapter, self.options, self.answers = adapter, options, {}     # host → (when, questions, Report or why not)
+    def __init__(self, adapter, options, stores=()):
+        self.adapter, self.options, self.stores = adapter, options, stores      # stores: datastores whose folders are all listed
+        self.answers = {}           # host → (when, questions, Report or why not)
 
     def at(self, vms, now, called):
         """Return host → Report, or the text that says why there is none, for the hosts of these VMs.
@@ -97,11 +98,16 @@ class Look:
         """
         wanted = hypervisor_facts.questions(vms, self.options.datastore_location)
         stale = {host: rows for host, rows in wanted.items() if host not in self.options.hosts_off and not self._fresh(host, rows, now, called)}
-        scripts = {host: hypervisor.script(rows, location=self.options.datastore_location) for host, rows in stale.items()}
+        location = self.options.datastore_location
+        scripts = {host: hypervisor.script(rows, location=location, stores=self.stores) for host, rows in stale.items()}
         for host, answer in self.adapter.ask(scripts).items():
-            report = str(answer) if isinstance(answer, CoreError) else hypervisor.parse(answer, stale[host]) or f"{host}: its answer was cut off"
+            report = str(answer) if isinstance(answer, CoreError) else hypervisor.parse(answer, stale[host], location) or f"{host}: its answer was cut off"
             self.answers[host] = (now, set(stale[host]), report)
         return {host: self.answers[host][2] for host in wanted if host in self.answers}
+
+    def reports(self):
+        """Return host → what it answered last."""
+        return {host: report for host, (unused, unused2, report) in self.answers.items()}
 
     def _fresh(self, host, rows, now, called):
         when, answered, unused = self.answers.get(host, (None, (), None))
@@ -315,7 +321,7 @@ class Run:
 
 def table(result, zone):
     """Return lines that show a plan or what became of it; ``result`` may be a failed module's, which has its VMs under error."""
-    vms, images = result.get("vms") or result.get("error", {}).get("vms", []), result.get("images", [])
+    vms, images, leftovers = result.get("vms") or result.get("error", {}).get("vms", []), result.get("images", []), result.get("leftovers", [])
     if not vms and ("error" in result or result.get("failed")):
         return [f"zone {zone}: {result.get('msg', 'failed')}"]
     lines = [f"zone {zone}: no VM is stuck"]
@@ -328,7 +334,16 @@ def table(result, zone):
             ("IMAGE", "NAME", "DATASTORE", "STATE", "VMS", "REASON"),
             [(str(image["id"]), image["name"], image["datastore"], image["state"], ",".join(map(str, image["vms"])) or "-",
               f"{image['reason']}. {image['remedy']}") for image in images])
+    if leftovers:
+        lines += [f"zone {zone}: {len(leftovers)} folders on hypervisors seem to be left over; look at them by hand, recovery removes nothing"] + _columns(
+            ("HOST", "FOLDER", "NAME", "AGE", "MIB", "REASON"),
+            [(left["host"], left["path"], left["name"] or "-", _age(left["age_s"]), "?" if left["size_mib"] is None else str(left["size_mib"]),
+              f"{left['reason']}. {left['remedy']}") for left in leftovers])
     return lines
+
+
+def _age(seconds):
+    return next(f"{seconds // length} {unit}" for length, unit in ((86400, "d"), (3600, "h"), (60, "min")) if seconds >= 2 * length or length == 60)
 
 
 def _columns(head, rows):

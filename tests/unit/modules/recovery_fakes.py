@@ -39,6 +39,7 @@ class World:
         self.clock, self.monitoring, self._transfers = 1100.0, monitoring, set(transfers)
         self.ends_transfers, self.deaf, self.dies_after = ends_transfers, deaf, dies_after
         self.images, self.held = "", False
+        self.datastores = [(0, "ssh", 1), (1, "ssh", 0)]
         self.calls, self.notes, self.monitored_at, self.started, self.requests = [], [], 0, STARTED, 0
 
     # the daemon
@@ -49,9 +50,14 @@ class World:
 
     def vm(self, number):
         self.requests += 1
+        if number not in self.machines:
+            raise Refused("one.vm.info", "here", 1024, f"[one.vm.info] Error getting virtual machine [{number}].")
         return self.machines[number].xml()
 
     def pool(self, kind):
+        if kind == "datastore":
+            return "<DATASTORE_POOL>" + "".join(f"<DATASTORE><ID>{number}</ID><TM_MAD>{tm_mad}</TM_MAD><TYPE>{type_}</TYPE></DATASTORE>"
+                                                for number, tm_mad, type_ in self.datastores) + "</DATASTORE_POOL>"
         assert kind == "image", kind
         return f"<IMAGE_POOL>{self.images}</IMAGE_POOL>"
 

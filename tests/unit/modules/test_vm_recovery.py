@@ -346,7 +346,7 @@ def test_without_a_daemon_check_mode_is_quiet_and_a_run_fails():
     with pytest.raises(NotThere):
         vm_recovery.ensure(PARAMS, nobody, world, False)
     assert vm_recovery_info.read(PARAMS, nobody, world) == {"answers": False, "reason": "OpenNebula does not answer at here: Connection refused.", "vms": [],
-                                                            "images": [], "stuck": []}
+                                                            "images": [], "leftovers": [], "stuck": []}
 
 
 def test_without_the_daemons_process_nothing_is_decided():

@@ -7,6 +7,7 @@ import re
 import pytest
 from ansible_collections.constellation.opennebula.plugins.module_utils.core import vm_states
 from ansible_collections.constellation.opennebula.plugins.module_utils.core.errors import CoreError
+from ansible_collections.constellation.opennebula.plugins.module_utils.core.hypervisor import FRONT_END
 from ansible_collections.constellation.opennebula.plugins.modules import vm_recovery, vm_recovery_info
 
 _spec = importlib.util.spec_from_file_location("recovery_fakes", pathlib.Path(__file__).with_name("recovery_fakes.py"))
@@ -36,9 +37,11 @@ class Hosts:
 
     def __init__(self, world, disks=None, silent=(), busy=()):
         self.world, self.disks, self.silent, self.busy, self.asked = world, disks or {}, set(silent), set(busy), []
+        self.stored, self.kind, self.scripts = {}, "xfs", []         # stored: (host, VM) → (age, inode) of a folder in datastore 0
 
     def ask(self, scripts):
         self.asked += sorted(scripts)
+        self.scripts += scripts.values()
         return {host: CoreError("it does not let us in", host, "oneadmin is refused", "Log in") if host in self.silent else self.answer(host, text)
                 for host, text in scripts.items()}
 
@@ -52,8 +55,14 @@ class Hosts:
         work = "\n".join(f"/proc/{number}/fd/3\t/var/lib/one/datastores/0/{number}/disk.0" for number in self.busy)
         stores = "/var/lib/one/datastores/0\t/var/lib/one/datastores/0"
         parts = (("domains", domains), ("domains-end", ""), ("details", details), ("stores", stores), ("processes", work), ("processes-end", ""),
-                 ("files", "\n".join(files)), ("heads", ""), ("end", ""))
+                 ("files", "\n".join(files)), ("heads", ""), ("stored", self._stored(host) if "list='0'" in text else ""), ("end", ""))
         return "".join(f"\n== {name}\n{body}\n" for name, body in parts)
+
+    def _stored(self, host):
+        rows = [(number, *folder) for (place, number), folder in self.stored.items() if place == host]
+        return "\n".join([f"store\t0\t/var/lib/one/datastores/0\t{self.kind}\t2000000",
+                          *(f"{number}\t{2000000 - age}.5\t{inode}" for number, age, inode in rows), "whole",
+                          *(f"2048\t/var/lib/one/datastores/0/{row[0]}" for row in rows), "9\t/var/lib/one/datastores/0/"])
 
 
 def recover(world, hosts, check_mode=False, **params):
@@ -219,3 +228,163 @@ def test_check_mode_foresees_what_a_run_does_with_the_same_hosts():
     done = recover(world, hosts)
     assert foreseen.plan.as_list() == done.plan.as_list() and len(done.plan.as_list()) == 4
     assert all(vm_states.is_settled(machine.state) for number, machine in world.machines.items() if number != 3)
+
+
+# --- leftovers: kvm1 and kvm2 are asked because of a migration that waits for ever; kvm1 has a folder of VM 42 as well ----------------------------------------
+
+DAY = 86400
+
+
+class Resting(fakes.Machine):
+    """A machine that has been where it is for a day."""
+
+    def __init__(self, number, state, host, **more):
+        super().__init__(number, state, began=1000 - DAY, **more)
+        self.host, self.runs_on = host, []
+
+    def xml(self):
+        if self.host is None:
+            return re.sub("<HISTORY>.*</HISTORY>", "", super().xml())
+        return super().xml().replace("kvm1", self.host).replace("<HID>0<", f"<HID>{self.host[-1]}<")
+
+
+def attic(machine=None, folders=("kvm1", "kvm2"), **more):
+    world = fakes.World(Machine(6, "MIGRATE", ["kvm2"]), *([machine] if machine else []))
+    hosts = Hosts(world, **more)
+    hosts.stored = {(host, 42): (DAY, number) for number, host in enumerate(folders)}
+    return world, hosts
+
+
+def leftovers(world, hosts, **params):
+    return plan(world, hosts, **params)["leftovers"]
+
+
+@pytest.mark.parametrize("state", ["RUNNING", "POWEROFF", "SUSPENDED"])
+def test_folder_of_a_vm_that_rests_on_another_host_is_told(state):
+    (left,) = leftovers(*attic(Resting(42, state, "kvm2")))
+    assert left == {"host": "kvm1", "path": "/var/lib/one/datastores/0/42", "vm": 42, "name": "vm42", "state": state, "vm_host": "kvm2", "age_s": DAY,
+                    "size_mib": 2, "reason": f"its VM is {state} on kvm2, which has a folder of it, too; nothing on this host uses this one",
+                    "remedy": "Compare the disks of both. If those on kvm2 are whole and the newer ones, remove this folder by hand."}
+
+
+@pytest.mark.parametrize("machine, words, remedy", [
+    (Resting(42, "DONE", "kvm2"), "its VM is DONE", "is persistent, see first"), (Resting(42, "DONE", "kvm1"), "its VM is DONE", "saved back"),
+    (None, "has no such VM", "all that is left of the VM")])
+def test_folder_of_a_vm_that_is_no_more_is_told(machine, words, remedy):
+    (left,) = leftovers(*attic(machine, ["kvm1"]))
+    assert words in left["reason"] and remedy in left["remedy"] and (left["host"], left["vm_host"]) == ("kvm1", None)
+
+
+@pytest.mark.parametrize("state", sorted(set(vm_states.names()) - {"RUNNING", "POWEROFF", "SUSPENDED", "DONE"}))
+def test_folder_of_a_vm_that_is_under_way_or_waits_is_no_leftover(state):
+    assert leftovers(*attic(Resting(42, state, "kvm2"))) == []
+
+
+@pytest.mark.parametrize("why, machine, folders", [
+    ("the VM is there", Resting(42, "POWEROFF", "kvm1"), ["kvm1"]),
+    ("its own host has no folder: this may be the only copy", Resting(42, "POWEROFF", "kvm2"), ["kvm1"]),
+    ("its own host was not asked", Resting(42, "POWEROFF", "kvm9"), ["kvm1", "kvm2"]), ("nobody knows where it is", Resting(42, "POWEROFF", None), ["kvm1"])])
+def test_folder_that_may_be_in_use_is_no_leftover(why, machine, folders):
+    assert leftovers(*attic(machine, folders)) == [], why
+
+
+def test_what_moved_a_moment_ago_is_no_leftover():
+    world, hosts = attic(Resting(42, "RUNNING", "kvm2"))
+    hosts.stored["kvm1", 42] = (590, 0)
+    assert leftovers(world, hosts) == []
+    hosts.stored["kvm1", 42] = (610, 0)
+    world.machines[42].began = 600                      # the world's clock says 1100
+    assert leftovers(world, hosts) == []
+    world.machines[42].began = 400
+    assert len(leftovers(world, hosts)) == 1
+
+
+@pytest.mark.parametrize("kind, tm_mad, type_, told_", [("xfs", "ssh", 1, 1), ("ext2/ext3", "local", 1, 1), ("nfs", "ssh", 1, 0), ("fuseblk", "ssh", 1, 0),
+                                                        ("gfs/gfs2", "local", 1, 0), ("xfs", "shared", 1, 0), ("xfs", "qcow2", 1, 0), ("xfs", "ceph", 1, 0),
+                                                        ("xfs", "ssh", 0, 0)])
+@pytest.mark.parametrize("machine", [Resting(42, "RUNNING", "kvm2"), Resting(42, "DONE", "kvm2"), None])
+def test_shared_datastores_have_no_leftovers(kind, tm_mad, type_, told_, machine):
+    world, hosts = attic(machine, ["kvm1", "kvm2"] if machine and machine.state == "RUNNING" else ["kvm1"])
+    world.datastores, hosts.kind = [(0, tm_mad, type_)], kind
+    assert len(leftovers(world, hosts)) == told_
+
+
+@pytest.mark.parametrize("machine", [Resting(42, "RUNNING", "kvm2"), Resting(42, "DONE", "kvm2"), None])
+def test_the_same_folder_on_two_hosts_is_shared_or_one_host_under_two_names(machine):
+    world, hosts = attic(machine)
+    hosts.stored = {("kvm1", 42): (DAY, 5), ("kvm2", 42): (DAY, 5)}
+    assert leftovers(world, hosts) == []
+
+
+def test_folder_of_a_domain_that_is_there_or_that_something_works_on_is_no_leftover():
+    world, hosts = attic(Resting(42, "RUNNING", "kvm2"))
+    world.machines[42].runs_on = ["kvm1"]
+    assert leftovers(world, hosts) == []
+    world, hosts = attic(Resting(42, "RUNNING", "kvm2"), busy=[42])
+    assert leftovers(world, hosts) == []
+    world, hosts = attic()
+    for more in ("\n/proc/9/comm\tqemu-kvm\n/proc/9/fd/3\t/var/lib/one/datastores/0/42/disk.0\n",
+                 "\n/proc/9/cmdline\ttar -C /var/lib/one/datastores/0 -xf -\n"):
+        plain = Hosts(world)
+        plain.stored, answer = hosts.stored, plain.answer
+        plain.answer = lambda host, text, answer=answer, more=more: answer(host, text).replace("\n== processes\n", "\n== processes" + more)
+        assert leftovers(world, plain) == [], more
+
+
+def test_folder_of_an_imported_vm_whose_domain_is_there_is_no_leftover():
+    world, hosts = attic(Resting(42, "RUNNING", "kvm2"))
+    plain, body = hosts.answer, world.machines[42].xml
+    world.machines[42].xml = lambda: body().replace("<USER_TEMPLATE>", "<DEPLOY_ID>web</DEPLOY_ID><USER_TEMPLATE>")
+    assert len(leftovers(world, hosts)) == 1
+    hosts.answer = lambda host, text: plain(host, text).replace("\n== domains\n", "\n== domains\n 7   web   running\n")
+    assert leftovers(world, hosts) == []
+
+
+def test_folders_on_the_front_end_and_of_vms_that_the_daemon_does_not_tell_about_are_no_leftovers():
+    world, hosts = attic(None, ["kvm1", FRONT_END])
+    world.machines[7] = Machine(7, "EPILOG_STOP")               # its disks go to the front-end, which is asked for them
+    assert [left["host"] for left in leftovers(world, hosts)] == ["kvm1"] and FRONT_END in hosts.asked
+    plain = world.vm
+
+    def vm(number):
+        if number == 42:
+            raise fakes.Refused("one.vm.info", "here", 512, "Not authorized to perform USE VM [42].")
+        return plain(number)
+
+    world.vm = vm
+    assert leftovers(world, hosts) == []
+
+
+@pytest.mark.parametrize("lost", ["domains-end", "processes-end"])
+def test_half_an_answer_tells_no_leftovers(lost):
+    world, hosts = attic()
+    assert len(leftovers(world, hosts)) == 2
+    plain = hosts.answer
+    hosts.answer = lambda host, text: plain(host, text).replace(f"\n== {lost}\n", "\n")
+    assert leftovers(world, hosts) == []
+
+
+def test_leftovers_cost_no_session_no_verdict_and_no_call_for_what_rests_where_it_is():
+    machines = [Resting(number, "POWEROFF", "kvm1") for number in range(100, 180)]
+    world = fakes.World(Machine(6, "MIGRATE", ["kvm2"]), Resting(42, "RUNNING", "kvm2"), *machines)
+    hosts = Hosts(world)
+    before = plan(world, hosts)["vms"]
+    hosts.asked, hosts.stored = [], {("kvm1", machine.id): (DAY, machine.id) for machine in machines}
+    hosts.stored.update({("kvm1", 42): (DAY, 1), ("kvm2", 42): (DAY, 2)})
+    world.requests = 0
+    seen = plan(world, hosts)
+    assert seen["vms"] == before and hosts.asked == ["kvm1", "kvm2"] and [left["vm"] for left in seen["leftovers"]] == [42] and world.requests < 10
+    assert leftovers(world, hosts, vms=[6]) == [] and len(leftovers(world, hosts, vms=[6, 42])) == 1
+    assert leftovers(world, None) == [] and world.calls == []
+
+
+def test_a_recovery_lists_no_folders():
+    world, hosts = attic(Resting(42, "RUNNING", "kvm2"))
+    assert "leftovers" not in recover(world, hosts).results and all("list=''" in text for text in hosts.scripts)
+
+
+def test_the_plan_shows_leftovers_with_what_to_do():
+    lines = vm_recovery.recovery_run.table(plan(*attic(Resting(42, "RUNNING", "kvm2"))), "alpha")
+    at = lines.index("zone alpha: 1 folders on hypervisors seem to be left over; look at them by hand, recovery removes nothing")
+    assert lines[at + 2].split()[:6] == ["kvm1", "/var/lib/one/datastores/0/42", "vm42", "24", "h", "2"]
+    assert lines[at + 2].endswith("remove this folder by hand.")
