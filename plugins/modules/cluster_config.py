@@ -13,6 +13,7 @@ description:
     waits until the cluster is idle and reads again. Run it once for each cluster, on a node where the cluster runs.
   - An object that is declared is managed completely. An option, operation or meta attribute of it that was not declared is removed.
     Cluster properties, defaults and attributes of nodes that were not declared, and all other objects, stay as they are.
+    A resource that is not declared and that a colocation keeps with one that is gets a warning.
   - What it cannot describe (bundles, templates, tags, access control lists, lifetimes, values by reference) stays as it is, too.
   - Options of agents are checked against the agents' own metadata, properties against pacemaker's, the new configuration as a whole by C(crm_verify),
     and fence devices have to answer C(status), before anything changes. All this happens in check mode, too.

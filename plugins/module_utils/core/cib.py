@@ -97,7 +97,8 @@ def plan(root, wanted, absent=(), secrets=None, exclusive=False):
         old, new = _shown_pair(live.get(change.step[:2]), values, names)
         before += _text(change, old)
         after += _text(change, new)
-    return Plan(tuple(changes), before="\n".join(before + [""]) if changes else None, after="\n".join(after + [""]) if changes else None)
+    return Plan(tuple(changes), tuple(_followers(live, wanted, gone)), before="\n".join(before + [""]) if changes else None,
+                after="\n".join(after + [""]) if changes else None)
 
 
 _EXACT = ("node attribute", "node utilization")          # compared as texts by whoever reads them
@@ -239,6 +240,19 @@ def _robbed(live, wanted, gone):
         if members and set(members) <= lost:
             problems.append(f"{key[0]} {key[1]} would be left empty; let it go, too (absent)")
     return problems
+
+
+def _followers(live, wanted, gone):
+    """Tell which resources of others are kept with ours: mostly something that was declared once and was then forgotten in the cluster."""
+    ours, ties = {name for label, name in wanted if label in _RESOURCES}, {}
+    for key, values in live.items():
+        named = _references(key[0], values) if key[0] == "colocation" and key not in gone and key not in wanted else []
+        if ours & set(named) and (cib_values.number(values.get("score", "0")) or 0) > 0:
+            for one in named:
+                ties.setdefault(one, []).append(key[1])
+    lost = {name for label, name in gone if label in _RESOURCES}
+    return [f"resource {one} is not declared, and stays with what is ({', '.join(sorted(names))}). If nobody wants it any more: pcs resource delete {one}"
+            for one, names in sorted(ties.items()) if one not in ours | lost]
 
 
 _RESOURCES = ("resource", "fence device", "group", "clone")

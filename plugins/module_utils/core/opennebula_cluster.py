@@ -139,6 +139,16 @@ def _other_services(description, zone, settings, absent):
             absent |= {unit, f"{unit}-with-{GROUP}", f"{unit}-after-{GROUP}"}
 
 
+def forgotten(description, services):
+    """Return the services that a live description keeps with the zone as this one does, and that the zone does not have any more.
+
+    Those of OPTIONAL_SERVICES go with the next run; of a name that we have never heard nobody but an operator knows that it may be stopped.
+    """
+    tied = {one["id"] for one in description.get("colocations", ())}
+    return sorted(one["id"] for one in description.get("resources", ())
+                  if one["agent"] == f"systemd:{one['id']}" and f"{one['id']}-with-{GROUP}" in tied and one["id"] not in services)
+
+
 def _federation_address(description, zone, settings, absent):
     """The slave zones pull from this address; it stays off the active front-end while there is another.
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from . import federated, gtid, layouts, repair, replication, replication_health, replication_rules, tls
 from .cib_values import number
-from .opennebula_cluster import FEDERATION_VIP, GROUP, SEMISYNC
+from .opennebula_cluster import FEDERATION_VIP, GROUP, SEMISYNC, forgotten
 from .report import check
 
 # What each reading module returns whenever it has really looked. A module that crashed under failed_when: false has a result without it.
@@ -154,6 +154,9 @@ def _cluster(topology, zone, seen):
                 "Nobody can take over while fencing does not work: test the agent by hand, then 'pcs stonith cleanup'.")
     down = [resource for resource in _resources(zone) if resource not in active]
     yield check("cluster", name, "every resource runs", not down, f"not running: {', '.join(down)}", "crm_mon -1rf on a front-end shows why.")
+    old = forgotten(view["description"], zone["services"])
+    yield check("cluster", name, "its services are those of the inventory", not old, f"still in the cluster: {', '.join(old)}",
+                f"Run site.yml with --tags cluster; a service that stays goes by name ('pcs resource delete {' '.join(old[:1])}'), or back into zone_services.")
     kept = _kept_back(zone, view)
     yield check("cluster", name, "every front-end may take over", not kept, "; ".join(kept),
                 "If nobody works on it now, end it: 'pcs property set maintenance-mode=false', 'pcs node unmaintenance', 'pcs resource manage', "

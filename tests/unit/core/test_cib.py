@@ -218,6 +218,26 @@ def test_foreign_objects_and_properties_survive():
     assert cib.describe(repaired)[1] == ["theirs", "cli-ban"]
 
 
+def kept(*ties):
+    """Return the live configuration with one resource of somebody's, and these colocations."""
+    more = "".join(f"<rsc_colocation {tie}/>" for tie in ties)
+    return LIVE.replace("</resources>", '<primitive id="old" class="systemd" type="old"/></resources>').replace("</constraints>", more + "</constraints>")
+
+
+@pytest.mark.parametrize("ties, named", [
+    (['id="old-with-opennebula_zone" rsc="old" with-rsc="opennebula_zone" score="INFINITY"'], "old-with-opennebula_zone"),
+    (['id="b" rsc="opennebula-gate" with-rsc="old" score="5"', 'id="a" rsc="old" with-rsc="zone_vip" score="+INFINITY"'], "a, b"),
+    (['id="apart" rsc="old" with-rsc="opennebula_zone" score="-INFINITY"'], None), (['id="unscored" rsc="old" with-rsc="opennebula_zone"'], None),
+    (['id="theirs" rsc="old" with-rsc="stranger" score="INFINITY"'], None), ([], None)])
+def test_resource_of_others_that_is_kept_with_ours_is_named(ties, named):
+    own, dummy = cib.describe(cib.parse(LIVE))
+    wanted = cib.declared(own)
+    warnings = cib.plan(cib.parse(kept(*ties)), wanted).warnings
+    assert warnings == ((f"resource old is not declared, and stays with what is ({named}). If nobody wants it any more: pcs resource delete old",) if named else ())
+    assert cib.plan(cib.parse(kept(*ties)), wanted, absent=["old"] + [tie.split('"')[1] for tie in ties]).warnings == ()
+    assert cib.plan(cib.parse(kept(*ties)), wanted, exclusive=True).warnings == ()
+
+
 def test_exclusive_removes_what_is_not_declared_and_shows_it():
     root = built()
     root.find("configuration/resources").append(ET.fromstring(

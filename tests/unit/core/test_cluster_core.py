@@ -84,6 +84,15 @@ def test_service_that_is_not_wanted_any_more_goes_with_its_constraints():
     assert set(named(description, "resources")) == {"zone_vip", "database_writer", "opennebula", "federation_vip"}
 
 
+def test_service_that_was_named_once_and_stayed_is_found_in_what_runs():
+    live = described(services=SERVICES + ["my-report", "opennebula-econe"])
+    live["resources"] += [{"id": "mine", "agent": "systemd:mine"}, {"id": "theirs", "agent": "ocf:heartbeat:apache"}]
+    live["colocations"] += [{"id": "mine-with-mine", "resource": "mine", "with": "opennebula_zone", "score": "INFINITY"},
+                            {"id": "theirs-with-opennebula_zone", "resource": "theirs", "with": "opennebula_zone", "score": "INFINITY"}]
+    assert opennebula_cluster.forgotten(live, SERVICES) == ["my-report", "opennebula-econe"]
+    assert opennebula_cluster.forgotten(live, SERVICES + ["opennebula-econe", "my-report"]) == [] and opennebula_cluster.forgotten({}, SERVICES) == []
+
+
 def test_federation_address_stays_away_from_the_active_front_end_and_only_where_declared():
     assert named(described(), "colocations")["federation_vip-away-from-zone_vip"]["score"] == "-1000"
     assert named(described(), "locations")["federation_vip-off-semisync_waits"] == {

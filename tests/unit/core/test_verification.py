@@ -207,6 +207,12 @@ def both_may_fence(reports):
         view["description"]["properties"]["priority-fencing-delay"] = "0"
 
 
+def forgotten_service(reports):
+    for view in cluster(reports):
+        view["description"].update(resources=[{"id": "my-report", "agent": "systemd:my-report"}],
+                                   colocations=[{"id": "my-report-with-opennebula_zone", "resource": "my-report", "with": "opennebula_zone"}])
+
+
 def maintenance_mode(reports):
     for view in cluster(reports):
         view.update(maintenance=True, resources=[dict(one, managed=False) for one in view["resources"]])
@@ -288,6 +294,7 @@ CASES = {
     failed_action: ("alpha", "red", "no action failed"),
     ignores_quorum: ("alpha", "red", "fencing and quorum are obeyed"),
     both_may_fence: ("alpha", "red", "fencing and quorum are obeyed"),
+    forgotten_service: ("alpha", "red", "its services are those of the inventory"),
     maintenance_mode: ("alpha", "red", "every front-end may take over"),
     standby_in_maintenance: ("alpha", "red", "every front-end may take over"),
     unmanaged: ("alpha", "red", "every front-end may take over"),
