@@ -32,7 +32,8 @@ options:
   journal:
     description:
       - File on the front-end in which recovery notes its calls before it makes them. By it an interrupted recovery is finished by the next run,
-        and it tells afterwards what was done and why. A file beside it that ends in C(.lock) keeps a second recovery out.
+        and it tells afterwards what was done and why, and how each of these VMs ended (C(result), C(state_after), C(why) when it was given up). A call
+        without an end is one of a run that was killed. A file beside it that ends in C(.lock) keeps a second recovery out.
     type: path
     default: /var/log/one/recovery.log
   transfers_elsewhere:

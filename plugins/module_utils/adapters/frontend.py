@@ -22,6 +22,7 @@ JOURNAL = "var/log/one/recovery.log"
 STATE_LINE = re.compile(r"^(\w{3} \w{3} +\d+ [\d:]+ \d{4}) \[.*New (?:VM )?(?:LCM )?state is (\w+)", re.MULTILINE)
 INFORMATION = re.compile(r"^[^\[\n]*\[[^\]\n]*\](?:\[[^\]\n]*\])?\[[ID]\]: ", re.MULTILINE)
 TAIL = 64 * 1024
+JOURNAL_TAIL = 8 * 1024 * 1024
 
 
 class Frontend:
@@ -74,18 +75,19 @@ class Frontend:
             return False
 
     def journal(self):
-        """Return VM id → our last entry about it (recovery's own record of its calls, oldest lines first)."""
+        """Return VM id → our last call for it (recovery's own record, oldest lines first). How its VMs ended stands there for people, and is no call."""
         last = {}
-        for text in _tail(self.journal_path, 4 * 1024 * 1024).splitlines():
+        for text in _tail(self.journal_path, JOURNAL_TAIL).splitlines():
             try:
                 entry = json.loads(text)
-                last[int(entry["vm"])] = entry
+                if "operation" in entry:
+                    last[int(entry["vm"])] = entry
             except (ValueError, KeyError, TypeError):
                 continue        # a line cut off by the tail or by a crash
         return last
 
-    def record(self, entry):
-        """Append one entry; it is on disk when this returns, so that an interrupted recovery is known to the next one."""
+    def record(self, entry, sync=True):
+        """Append one entry; with ``sync`` it is on disk when this returns, so that an interrupted recovery is known to the next one."""
         try:
             with open(self.journal_path, "a+b") as file:
                 end = file.seek(0, os.SEEK_END)
@@ -93,7 +95,8 @@ class Frontend:
                     file.write(b"\n")               # after a torn line ours would be torn as well
                 file.write(json.dumps(entry, sort_keys=True).encode() + b"\n")
                 file.flush()
-                os.fsync(file.fileno())
+                if sync:
+                    os.fsync(file.fileno())
         except OSError as error:
             raise CoreError("cannot write recovery's journal", str(self.journal_path), error.strerror,
                             "Without it an interrupted recovery cannot be taken up again. Mend the place, or name another journal.") from None

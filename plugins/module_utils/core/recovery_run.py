@@ -194,6 +194,8 @@ class Run:
             with contextlib.nullcontext() if self.check_mode else self.host.alone():
                 self._rounds()
         except CoreError as error:
+            with contextlib.suppress(CoreError):        # it may be the journal that fails
+                self._give_up(f"recovery ended before it did: {error.what}")
             error.data.update(self.results())
             raise
         failed = self.failed()
@@ -231,7 +233,7 @@ class Run:
             if not self.open and not self.missed and not waiting and (self.check_mode or not todo or len(self.failed()) >= self.options.max_failures):
                 return
             if self.host.now() >= deadline:
-                self._out_of_time()
+                self._give_up(f"it did not come to rest within the {self.options.wait_timeout_s} s of the recovery")
                 return
             self.pause(self.options.poll_s)
 
@@ -270,7 +272,7 @@ class Run:
         elif spent or (not retried and vm_states.is_settled(finding.vm.state)
                        and finding.decision.action not in (recovery.RETRY, recovery.SUCCESS, recovery.WAIT)):
             record["error"] = finding.vm.error
-            self._close(record, "failed")
+            self._close(record, "failed", "it failed again; its ERROR attribute and its log tell why" if spent else finding.decision.reason)
 
     def _gone(self, record):
         """A VM in which nothing is under way any more: ours is where it should be or rests elsewhere; the others resolved by themselves.
@@ -285,9 +287,14 @@ class Run:
             self._close(record, ("recovered" if record["state_after"] == record["leads_to"] else "settled") if ours else "resolved")
         return True
 
-    def _close(self, record, result):
+    def _close(self, record, result, why=""):
+        """Note how a VM ended; in the journal, too, when we called recover for it. ``why``: our words or the daemon's, never an owner's (ERROR)."""
         record["result"] = result
         self.open.discard(record["id"])
+        if record["calls"]:
+            outcome = {"vm": record["id"], "result": result, "state_after": record["state_after"], "seq": record["calls"][-1]["seq"],
+                       "time": int(self.host.now())}
+            self.host.record(dict(outcome, why=why) if why else outcome, sync=False)       # no decision depends on it
 
     def _act(self, finding):
         vm, action, record = finding.vm, finding.decision.action, self.vms[finding.vm.id]
@@ -312,11 +319,11 @@ class Run:
             if getattr(error, "code", None) is None:
                 raise                       # nobody answered: this is about the daemon, not about the VM
             record["error"] = str(error)
-            self._close(record, "failed")
+            self._close(record, "failed", error.why)
 
-    def _out_of_time(self):
+    def _give_up(self, why):
         for number in sorted(self.open):
-            self._close(self.vms[number], "unfinished")
+            self._close(self.vms[number], "unfinished", why)
 
 
 def table(result, zone):

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What a front-end shows, from a made-up /proc, logs and CIB."""
+import json
 import os
 import time
 
@@ -76,6 +77,9 @@ def test_the_journal_keeps_the_last_entry_and_skips_a_torn_line(root):
     assert frontend.journal() == {7: {"vm": 7, "operation": "retry"}}
     frontend.record({"vm": 8, "operation": "success"})          # and is none itself after one
     assert frontend.journal()[8] == {"vm": 8, "operation": "success"} and frontend.journal_path.read_text(encoding="utf-8").count("\n") == 4
+    frontend.record({"vm": 8, "result": "recovered", "state_after": "RUNNING"}, sync=False)
+    assert frontend.journal()[8] == {"vm": 8, "operation": "success"}, "how it ended is no call, and hides none"
+    assert json.loads(frontend.journal_path.read_text(encoding="utf-8").splitlines()[-1])["result"] == "recovered"
     with pytest.raises(CoreError, match="cannot write recovery's journal at /nowhere/x"):
         Frontend(root, "/nowhere/x").record({"vm": 1})
 

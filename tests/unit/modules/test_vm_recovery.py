@@ -79,6 +79,57 @@ def test_every_stuck_vm_is_brought_where_an_administrator_would_bring_it():
     assert [(note["vm"], note["operation"]) for note in world.notes] == [(number, operation) for number, operation, unused in world.calls]
 
 
+def test_the_journal_tells_how_each_vm_ended_and_why_one_was_given_up():
+    world = mixed()
+    recover(world)
+    assert {note["vm"]: (note["result"], note["state_after"]) for note in world.outcomes} == {
+        1: ("recovered", "RUNNING"), 2: ("recovered", "RUNNING"), 4: ("recovered", "DONE"), 7: ("recovered", "RUNNING"), 10: ("recovered", "RUNNING"),
+        12: ("recovered", "STOPPED"), 14: ("recovered", "RUNNING")} and len(world.outcomes) == 7
+    assert set(world.outcomes[0]) == {"vm", "result", "state_after", "seq", "time"}
+
+    def why(world, **params):
+        with pytest.raises(CoreError):
+            recover(world, **params)
+        (note,) = world.outcomes
+        return note["result"], note["state_after"], note["why"]
+
+    assert why(World(Machine(1, "PROLOG", fails=9))) == ("failed", "PROLOG_FAILURE", "it failed again; its ERROR attribute and its log tell why")
+    assert why(World(Machine(1, "PROLOG"), deaf=True), wait_timeout_s=9) == ("unfinished", "PROLOG", "it did not come to rest within the 9 s of the recovery")
+    assert why(World(Machine(1, "PROLOG"), dies_after=1)) == ("unfinished", "PROLOG_FAILURE", "recovery ended before it did: OpenNebula does not answer")
+    world = World(Machine(1, "PROLOG"))
+
+    def refuse(number, operation):
+        raise fakes.Refused("one.vm.recover", "here", 512, "[one.vm.recover] Not authorized to perform ADMIN VM [1].")
+
+    world.vm_recover = refuse
+    assert why(world) == ("failed", "PROLOG", "[one.vm.recover] Not authorized to perform ADMIN VM [1]. (authorization, 512)")
+
+
+def test_the_journal_takes_nothing_from_the_owner_and_nothing_in_check_mode():
+    world = World(Machine(1, "PROLOG", fails=9))
+    with pytest.raises(NotConverged):
+        recover(world)
+    assert world.machines[1].error and world.machines[1].error not in json.dumps([world.notes, world.outcomes])
+    world = mixed()
+    recover(world, True)
+    assert world.outcomes == []
+
+
+def test_a_journal_that_cannot_be_written_any_more_ends_the_run_with_what_became_of_every_vm():
+    world = World(Machine(1, "PROLOG"), Machine(2, "PROLOG"))
+    plain = world.record
+
+    def record(note, sync=True):
+        if not sync:
+            raise CoreError("cannot write recovery's journal", "here", "No space left on device")
+        plain(note)
+
+    world.record = record
+    with pytest.raises(CoreError, match="cannot write recovery's journal") as caught:
+        recover(world)
+    assert {vm["id"]: vm["result"] for vm in caught.value.as_dict()["vms"]} == {1: "recovered", 2: "unfinished"}
+
+
 def test_check_mode_calls_nothing_and_foresees_exactly_what_a_run_does():
     foreseen = recover(mixed(), True)
     world = mixed()
@@ -389,7 +440,7 @@ def test_the_table_shows_images_with_what_to_do():
 def test_no_password_in_the_result():
     canary, world = "CANARY-51d0", World(Machine(1, "PROLOG"))
     outcome = recover(world, username="oneadmin", password=canary)
-    assert canary not in json.dumps([outcome.as_result(), plan(world, username="oneadmin", password=canary), world.notes])
+    assert canary not in json.dumps([outcome.as_result(), plan(world, username="oneadmin", password=canary), world.notes, world.outcomes])
 
 
 def test_families_to_order_by_are_those_in_which_something_is_under_way():
