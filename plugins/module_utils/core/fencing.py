@@ -35,7 +35,7 @@ def judge(zone, laboratory, third_vote, hosts):
     hosts: {front-end: its variables}.
     """
     problems, warnings = [], []
-    given = [(_mapping(variables.get("cluster_properties")), _mapping(variables.get("cluster_fence_options")), declared(variables.get("fence"))[:1])
+    given = [(_mapping(variables.get("cluster_properties")), _mapping(variables.get("cluster_fence_options")), declared(variables.get("fence")))
              for variables in hosts.values()]
     properties = {name: value for own, dummy_options, dummy_fence in given for name, value in own.items()}
     label = f"zone {zone}: cluster_properties has"
@@ -45,12 +45,34 @@ def judge(zone, laboratory, third_vote, hosts):
     if text(properties.get("no-quorum-policy")) == "ignore":
         warnings.append(f"{label} no-quorum-policy: ignore: a front-end that starts while it does not see its peer fences that, however healthy it is. "
                         "Without the line it is stop, and waits")
-    delays = [_delay(options, _mapping(fence[0])) for dummy_own, options, fence in given if fence]
-    nobody = properties.get("priority-fencing-delay", "5s") is None or number(text(properties.get("priority-fencing-delay", "5s"))) == 0
-    if nobody and len(hosts) == len(delays) == 2 and delays[0] == delays[1] and None not in delays and not third_vote:
-        problems.append(f"{label} priority-fencing-delay: {properties['priority-fencing-delay']}: nobody waits before it fences, and in a partition the two "
-                        "front-ends kill each other. Take it out, or give the fence of one front-end a delay_s, or the zone a third vote")
+    static = {host: _delay(options, _mapping(fence[0])) for host, (dummy_own, options, fence) in zip(hosts, given) if fence}
+    head_start = number(text(properties.get("priority-fencing-delay", "5s") or 0))       # null and 0 are none
+    if len(hosts) == len(static) == 2 and None not in static.values() and not third_vote:
+        one, other = static.values()
+        if head_start == 0 and one == other:
+            problems.append(f"{label} priority-fencing-delay: {properties['priority-fencing-delay']}: nobody waits before it fences, and in a partition the "
+                            "two front-ends kill each other. Take it out, or give the fence of one front-end a delay_s, or the zone a third vote")
+        elif head_start and abs(one - other) == head_start:          # pacemaker adds it to the static delay of whoever runs the service
+            problems.append(f"zone {zone}: fencing of {_told(static)} is delayed, as much as priority-fencing-delay adds for the one that runs OpenNebula: in "
+                            "a partition both may wait equally long and kill each other. Take the static delay out, or make priority-fencing-delay twice as long")
+    rebooted = [host for host, (dummy_own, options, fence) in zip(hosts, given) if any(_reboots(options, _mapping(one)) for one in fence)]
+    if rebooted:
+        warnings.append(f"zone {zone}: fencing reboots {' and '.join(rebooted)}: nobody takes over before the machine has power again. Without action and "
+                        "pcmk_reboot_action it is switched off, which is sooner done, and rejoin.yml lets it back in")
+    if any(static.values()) and (head_start != 0 or len(hosts) != 2 or third_vote):       # otherwise it alone decides who fences first
+        warnings.append(f"zone {zone}: fencing of {_told(static)} is delayed in any case (delay_s, delay, pcmk_delay_base): so much later its crash is "
+                        "answered, and in a partition the delay may level out what favours whoever runs OpenNebula. Without it "
+                        + ("the majority fences at once" if third_vote or len(hosts) > 2 else "priority-fencing-delay favours that one"))
     return problems, warnings
+
+
+def _told(static):
+    return " and ".join(f"{host} by {delay:g} s" for host, delay in static.items() if delay)
+
+
+def _reboots(options, fence):
+    """Tell whether a device reboots when the cluster asks for a reboot (the role makes that off)."""
+    return text(fence.get("pcmk_reboot_action") or fence.get("action") or options.get("pcmk_reboot_action") or "off") == "reboot"
 
 
 def _delay(options, fence):

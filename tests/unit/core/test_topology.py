@@ -85,6 +85,33 @@ def test_derive_guides_quorum_policy_is_possible_and_warned_about():
     assert topology.derive(changed("alpha1 alpha2", cluster_properties={"no-quorum-policy": "stop"})).warnings == ()
 
 
+def fenced(delays, actions=(None, None), **more):
+    """The front-ends of alpha with these values of the guide."""
+    own = {name: {option: value for option, value in (("delay_s", delay), ("action", action)) if value is not None}
+           for name, delay, action in zip(("alpha1", "alpha2"), delays, actions)}
+    return {name: dict(host, fence=dict(host["fence"], **own[name]), **more) if name in own else host for name, host in inventory().items()}
+
+
+REBOOTS = ("zone alpha: fencing reboots {}: nobody takes over before the machine has power again. Without action and pcmk_reboot_action it is switched off, "
+           "which is sooner done, and rejoin.yml lets it back in")
+DELAYED = ("zone alpha: fencing of {} is delayed in any case (delay_s, delay, pcmk_delay_base): so much later its crash is answered, and in a partition the "
+           "delay may level out what favours whoever runs OpenNebula. Without it priority-fencing-delay favours that one")
+
+
+@pytest.mark.parametrize("hosts, warnings", [
+    (fenced((30, 15), ("reboot", "reboot")), (REBOOTS.format("alpha1 and alpha2"), DELAYED.format("alpha1 by 30 s and alpha2 by 15 s"))),
+    (fenced((2, None)), (DELAYED.format("alpha1 by 2 s"),)),
+    (fenced((5, None), cluster_properties={"priority-fencing-delay": "10s"}), (DELAYED.format("alpha1 by 5 s"),)),
+    (fenced((5, None), cluster_properties={"priority-fencing-delay": "0s"}), ()),
+    (fenced((30, 15), ("reboot", None), cluster_properties={"priority-fencing-delay": 0}), (REBOOTS.format("alpha1"),)),
+    (fenced((None, None), cluster_fence_options={"pcmk_reboot_action": "reboot"}), (REBOOTS.format("alpha1 and alpha2"),)),
+    (fenced((None, None), ("off", "reboot"), cluster_fence_options={"pcmk_reboot_action": "reboot"}), (REBOOTS.format("alpha2"),)),
+    (fenced((None, None), cluster_fence_options={"pcmk_delay_max": "9s"}), ()),
+    (fenced((None, 0), ("off", None)), ())])
+def test_derive_guides_fencing_is_possible_and_warned_about(hosts, warnings):
+    assert topology.derive(hosts).warnings == warnings
+
+
 @pytest.mark.parametrize("hosts", [
     changed("beta1 beta2", cluster_properties={"stonith-enabled": False}, zone_laboratory=True),
     changed("beta1 beta2", cluster_properties={"stonith-enabled": "yes", "priority-fencing-delay": "9s"}),
@@ -102,6 +129,13 @@ def test_derive_with_a_third_vote_nobody_needs_to_wait():
     for name in ("alpha1", "alpha2"):
         hosts[name]["cluster_properties"] = {"priority-fencing-delay": 0}
     assert topology.derive(hosts).warnings == ()
+
+
+def test_derive_static_delay_with_a_third_vote_only_costs():
+    hosts = with_device()
+    hosts["alpha2"]["fence"] = dict(hosts["alpha2"]["fence"], delay="4")
+    (warning,) = topology.derive(hosts).warnings
+    assert "alpha2 by 4 s" in warning and warning.endswith("Without it the majority fences at once")
 
 
 def with_device(**more):
@@ -155,6 +189,8 @@ REFUSED = {
                              "zone alpha: cluster_properties has stonith-enabled: False: without fencing a partition runs both front-ends"),
     "nobody waits": (changed("alpha1 alpha2", cluster_properties={"priority-fencing-delay": 0}),
                      "zone alpha: cluster_properties has priority-fencing-delay: 0: nobody waits before it fences"),
+    "both wait equally long": (fenced((None, 5)), "zone alpha: fencing of alpha2 by 5 s is delayed, as much as priority-fencing-delay adds"),
+    "both wait equally long as told": (fenced((30, 15), cluster_properties={"priority-fencing-delay": "15s"}), "both may wait equally long and kill each other"),
     "nobody waits longer": (changed("alpha1 alpha2", cluster_properties={"priority-fencing-delay": None}, cluster_fence_options={"pcmk_delay_base": "5s"}),
                             "priority-fencing-delay: None: nobody waits"),
     "fence list without agent": (changed("alpha1", fence=[FENCE, "fence_apc"]), "alpha1: fence must be a mapping with at least agent"),
