@@ -54,7 +54,8 @@ def judge(zone, laboratory, third_vote, hosts):
                             "two front-ends kill each other. Take it out, or give the fence of one front-end a delay_s, or the zone a third vote")
         elif head_start and abs(one - other) == head_start:          # pacemaker adds it to the static delay of whoever runs the service
             problems.append(f"zone {zone}: fencing of {_told(static)} is delayed, as much as priority-fencing-delay adds for the one that runs OpenNebula: in "
-                            "a partition both may wait equally long and kill each other. Take the static delay out, or make priority-fencing-delay twice as long")
+                            "a partition both may wait equally long and kill each other. Take the static delay out, or make priority-fencing-delay "
+                            "twice as long")
     rebooted = [host for host, (dummy_own, options, fence) in zip(hosts, given) if any(_reboots(options, _mapping(one)) for one in fence)]
     if rebooted:
         warnings.append(f"zone {zone}: fencing reboots {' and '.join(rebooted)}: nobody takes over before the machine has power again. Without action and "
