@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import http.client
 import pathlib
+import re
 import socket
 import ssl
 import time
@@ -39,7 +40,8 @@ CODES = {256: "authentication", 512: "authorization", 1024: "no such object", 20
          16384: "not the federation master", 32768: "locked"}
 FAULT_NO_METHOD = -506
 IDLE_LIMIT_S = 10           # below the server's 15 s: never send a call that changes something into a connection that may just be closing
-PAGE = 500
+PAGE, OVERLAP = 500, 20     # VMs of a page, and how many of them are on the page before
+VM_ID, CDATA = re.compile(r"<VM>\s*<ID>(\d+)</ID>"), re.compile(r"<!\[CDATA\[.*?\]\]>", re.DOTALL)       # what owners write is CDATA
 ALL_USERS, EVERY_ID = -2, -1
 OWNED = ("template", "image")       # kinds whose pools are asked for by owner and range
 OPERATIONS = {"failure": 0, "success": 1, "retry": 2}      # one.vm.recover; the destructive ones (3, 4, 5) are deliberately not here
@@ -117,8 +119,13 @@ class OpenNebula:
         return self.call("one.vm.info", vm_id)
 
     def vm_pool(self, state):
-        """Yield the pages of the VM pool in one STATE, with whole bodies (from 5.8 one.vmpool.info has none of a history's times)."""
-        method, start = "one.vmpool.infoextended", 0
+        """Yield the pages of the VM pool in one STATE, with whole bodies (from 5.8 one.vmpool.info has none of a history's times).
+
+        The daemon counts pages by offset, upwards or downwards by id: VMs that leave the state between two pages would hide as many of the second.
+        So each page begins with VMs of the one before. One that has none of them is not taken, but asked for again from further back. A VM may
+        therefore be on two pages; the later one is the newer.
+        """
+        method, start, before = "one.vmpool.infoextended", 0, set()
         while True:
             try:
                 text = self.call(method, ALL_USERS, start, -PAGE, state)
@@ -127,10 +134,14 @@ class OpenNebula:
                     raise
                 method = "one.vmpool.info"
                 continue
+            numbers = set(VM_ID.findall(CDATA.sub("", text)))
+            if start and not before & numbers:
+                start = max(0, start - PAGE + OVERLAP)
+                continue
             yield text
-            if text.count("<VM>") < PAGE:
+            if len(numbers) < PAGE:
                 return
-            start += PAGE
+            before, start = numbers, start + PAGE - OVERLAP
 
     def vm_recover(self, vm_id, operation):
         return self.call("one.vm.recover", vm_id, OPERATIONS[operation])

@@ -277,7 +277,7 @@ class Run:
     def _gone(self, record):
         """A VM in which nothing is under way any more: ours is where it should be or rests elsewhere; the others resolved by themselves.
 
-        False for one that is under way: pages of the pool are counted, so that a VM that leaves it while they are read hides one of the next page.
+        False for one that is under way: the STATEs are read one after the other, and it may have gone from one that was not yet read to one that was.
         """
         if record["result"] in ("", "waiting", "refused", "left") or record["id"] in self.open:
             record["state_after"] = read_vm(self.api, record["id"]).state

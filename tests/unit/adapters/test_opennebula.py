@@ -4,10 +4,12 @@ import contextlib
 import http.server
 import json
 import pathlib
+import re
 import socket
 import threading
 import time
 import xmlrpc.client
+from xml.etree import ElementTree
 
 import pytest
 from ansible_collections.constellation.opennebula.plugins.module_utils.adapters import opennebula
@@ -156,20 +158,73 @@ def test_a_connection_that_breaks_is_not_tried_again():
     assert not server.is_alive()
 
 
-def test_large_pools_are_read_in_pages_and_old_releases_without_the_extended_call(serve, monkeypatch):
-    monkeypatch.setattr(opennebula, "PAGE", 2)
-    machines = [f"<VM><ID>{number}</ID></VM>" for number in range(5)]
-
+def pool_of(machines, order=1):
+    """Return one.vmpool.info of a pool whose ids may change between two calls; order -1: downwards (API_LIST_ORDER, 5.8 and later)."""
     def info(unused_filter, start, size, state):
-        assert state == 3
-        return [True, "<VM_POOL>" + "".join(machines[start:start - size]) + "</VM_POOL>", 0]
+        assert state == 3 and start >= 0 > size
+        return [True, "<VM_POOL>" + "".join(f"<VM><ID>{number}</ID></VM>" for number in sorted(machines)[::order][start:start - size]) + "</VM_POOL>", 0]
+    return info
 
+
+def numbers(page):
+    return [int(number) for number in re.findall("<ID>(.*?)</ID>", page)]
+
+
+def test_large_pools_are_read_in_pages_and_old_releases_without_the_extended_call(serve, monkeypatch):
+    monkeypatch.setattr(opennebula, "PAGE", 3)
+    monkeypatch.setattr(opennebula, "OVERLAP", 1)
+    info = pool_of(range(6))
     server, api = serve(one__vmpool__infoextended=xmlrpc.client.Fault(-506, "not defined"), one__vmpool__info=info)
-    assert "".join(api.vm_pool(3)).count("<VM>") == 5 and len(server.calls) == 4
-    unused, api = serve(one__vmpool__infoextended=info)
-    assert [page.count("<VM>") for page in api.vm_pool(3)] == [2, 2, 1]
+    assert [numbers(page) for page in api.vm_pool(3)] == [[0, 1, 2], [2, 3, 4], [4, 5]] and len(server.calls) == 4
     server, api = serve(one__vmpool__infoextended=info)
-    assert next(api.vm_pool(3)).count("<VM>") == 2 and len(server.calls) == 1
+    assert numbers(next(api.vm_pool(3))) == [0, 1, 2] and len(server.calls) == 1
+    for size in range(9):
+        unused, api = serve(one__vmpool__infoextended=pool_of(range(size), -1))
+        assert {number for page in api.vm_pool(3) for number in numbers(page)} == set(range(size))
+
+
+@pytest.mark.parametrize("order", [1, -1])
+@pytest.mark.parametrize("leave", [1, 2, 3, 40, 55, 70, 99])
+def test_vms_that_leave_the_state_between_two_pages_hide_no_others(serve, monkeypatch, order, leave):
+    """A host is emptied, or many VMs are powered off, while the pool is read; the one that is stuck stays."""
+    monkeypatch.setattr(opennebula, "PAGE", 10)
+    monkeypatch.setattr(opennebula, "OVERLAP", 2)
+    for after in range(1, 12):                  # pages read before they leave
+        machines = set(range(100))
+        server, api = serve(one__vmpool__infoextended=pool_of(machines, order))
+        seen = set()
+        for count, page in enumerate(api.vm_pool(3), 1):
+            seen.update(numbers(page))
+            if count == after:
+                machines.difference_update(sorted(machines)[::order][:leave])
+        assert machines <= seen, (after, machines - seen)
+        assert len(server.calls) < 40
+
+
+def test_what_an_owner_writes_into_a_template_is_no_vm_of_the_page_before(serve, monkeypatch):
+    monkeypatch.setattr(opennebula, "PAGE", 3)
+    monkeypatch.setattr(opennebula, "OVERLAP", 1)
+    machines = set(range(8))
+    plain = pool_of(machines)
+
+    def info(*arguments):
+        return [True, plain(*arguments)[1].replace("<VM><ID>4</ID>", "<VM><ID>4</ID><D><![CDATA[<VM><ID>0</ID></VM><VM><ID>2</ID></VM>]]></D>"), 0]
+
+    unused, api = serve(one__vmpool__infoextended=info)
+    seen = set()
+    for page in api.vm_pool(3):
+        seen.update(numbers(page))
+        machines.difference_update({0, 1})
+    assert machines <= seen
+
+
+@pytest.mark.skipif(not XMLRPC.is_dir(), reason="recorded replies are not on this machine")
+def test_the_vms_of_recorded_pages_are_counted_right():
+    results = [json.loads(path.read_text())["result"] for path in sorted(XMLRPC.glob("*/vmpool_info*.json"))]
+    pages = [result[1] for result in results if isinstance(result, list) and result[0]]
+    assert len(pages) > 8
+    for page in pages:
+        assert opennebula.VM_ID.findall(opennebula.CDATA.sub("", page)) == [vm.findtext("ID") for vm in ElementTree.fromstring(page).findall("VM")]
 
 
 def test_no_operation_that_destroys_can_be_called():

@@ -277,8 +277,8 @@ def test_what_a_limit_kept_from_being_begun_is_told_as_left():
     assert {vm["id"]: vm["result"] for vm in caught.value.as_dict()["vms"]} == {1: "unfinished", 2: "not_begun", 3: "not_begun"}
 
 
-def test_a_vm_that_the_pages_of_a_pool_hid_is_followed_on():
-    """Another VM left the pool between two pages, so that the first of the second page was on none."""
+def test_a_vm_that_a_reading_of_the_pool_did_not_have_is_followed_on():
+    """It went from one STATE to another while they were read one after the other."""
     world = World(Machine(1, "PROLOG"))
     plain, readings = world.vm_pool, []
 
