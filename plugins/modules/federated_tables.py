@@ -15,6 +15,8 @@ description:
   - The replication connections of this server are stopped meanwhile and started again. The dump is loaded into a staging schema; only when it is
     complete all tables are put into place in one statement, and the master zone's part of C(gtid_slave_pos) is set. An interrupted run can simply be
     run again.
+  - Where a seeding or a repair was interrupted before it put anything into place, and the tables are right, only its staging schema
+    (C(constellation_seed)) is dropped.
   - Nothing is written to the binary log; every node of a slave zone is seeded by itself.
   - Does nothing when all tables are there with a position in the master zone's GTID domain.
   - A server that belongs to the master zone itself is refused.
@@ -167,7 +169,7 @@ from ..module_utils import glue
 from ..module_utils.adapters import mariadb
 from ..module_utils.core import converge, federated
 from ..module_utils.core.errors import NotThere
-from ..module_utils.core.federated_run import domains_of, look, seed
+from ..module_utils.core.federated_run import clean, domains_of, look, seed
 
 
 def ensure(params, server, masters, copy, check_mode):
@@ -186,8 +188,11 @@ def ensure(params, server, masters, copy, check_mode):
     def plan(facts):
         return federated.plan(facts, database, domains, ", ".join(params["masters"]), tables, params["replace"], params["force"])
 
-    def apply(dummy):
-        seed(params, server, masters, copy, tables, results)
+    def apply(todo):
+        if [change.kind for change in todo] == ["leftover"]:
+            clean(server)
+        else:
+            seed(params, server, masters, copy, tables, results)
 
     return converge.converge(read, plan, apply, check_mode, results, header=server.where)
 

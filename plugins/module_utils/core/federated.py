@@ -5,8 +5,9 @@
 
 Seeding: the dump goes into a staging schema; then, with the channels stopped, all tables are renamed into place in one statement and
 only the master zone's domains of gtid_slave_pos are replaced: one, or in layout guide one for each of its servers. The dumped server's own is in the
-dump; that of the others is what the dumped server has applied of them, the same before and after the dump. The staging schema goes last: while it
-is there, a seeding was interrupted, and running it again is safe.
+dump; that of the others is what the dumped server has applied of them, the same before and after the dump. The staging schema goes last. While the mark
+PLACING is in it, an interrupted seeding may have put tables into place without their position: it is run again, which is safe. Without the mark it is a
+copy that never touched the tables, and only has to go.
 
 Equality: each node compares itself with the master zone's writer, both in snapshots of one position (core/federated_compare.py), and reports which rows
 differ. Nothing else proves equality or a difference; a node that could not compare is unknown.
@@ -23,6 +24,7 @@ from .report import check
 from .topology import FEDERATED_TABLES
 
 STAGING = "constellation_seed"
+PLACING = "constellation_placing"      # a table of the staging schema
 _POSITION = re.compile(r"^(?:-- )?SET GLOBAL gtid_slave_pos='([0-9,-]*)';", re.M)
 _NAME = re.compile(r"^[0-9A-Za-z_$]+$")
 
@@ -31,7 +33,10 @@ _NAME = re.compile(r"^[0-9A-Za-z_$]+$")
 
 @dataclass(frozen=True)
 class Facts:
-    """What one server tells: which wanted tables it has, whether a seeding was interrupted, where it is."""
+    """What one server tells: which wanted tables it has, where it is, and what an interrupted seeding left.
+
+    interrupted: tables may be in place without their position; leftover: a copy of which nothing was put into place.
+    """
 
     tables: tuple = ()
     interrupted: bool = False
@@ -40,6 +45,7 @@ class Facts:
     current_pos: str = ""
     binlog_state: str = ""
     passes_on: bool = True  # log_slave_updates
+    leftover: bool = False
 
 
 def plan(facts, database, domains, source, tables=FEDERATED_TABLES, replace=False, force=False):
@@ -51,7 +57,7 @@ def plan(facts, database, domains, source, tables=FEDERATED_TABLES, replace=Fals
     position, named = gtid.among(facts.slave_pos, domains), " and ".join(map(str, domains))
     seeded = set(facts.tables) == set(tables) and bool(position) and not facts.interrupted
     if seeded and not force:
-        return Plan()
+        return Plan((Change("leftover", STAGING, "the copy of an interrupted seeding, of which nothing was put into place", None),) if facts.leftover else ())
     foreign = bool(facts.tables) and not facts.interrupted
     if foreign and not (replace or force):
         raise CoreError(
@@ -113,7 +119,8 @@ def must_be_names(*names):
 def place_steps(database, tables, existing):
     """Return the statements that put the staged tables into place; the RENAME is atomic over all of them."""
     must_be_names(database, *tables)
-    steps = [f"DROP TABLE {', '.join(f'`{database}`.`{table}`' for table in sorted(existing))}"] if existing else []
+    steps = [f"CREATE TABLE `{STAGING}`.`{PLACING}` (nothing INT)"]
+    steps += [f"DROP TABLE {', '.join(f'`{database}`.`{table}`' for table in sorted(existing))}"] if existing else []
     return steps + ["RENAME TABLE " + ", ".join(f"`{STAGING}`.`{table}` TO `{database}`.`{table}`" for table in tables)]
 
 
@@ -168,30 +175,31 @@ def position_of(binlog_pos, slave_rows):
     return gtid.render(position)
 
 
-def checks(reports, remedy=lambda node, tables: "run repair.yml"):
+def checks(reports, remedy=lambda node, tables: "run repair.yml", area="federation", zone="the master zone"):
     """Return report.Checks, one per node. reports: {node: result of federated_tables_info or None}; None could not be read.
 
-    remedy(node, tables that differ): what to do about them.
+    remedy(node, tables that differ): what to do about them; zone: whose writer they were compared with.
     """
     known = {node: report for node, report in reports.items() if report and report.get("present")}
-    return [_check(node, known.get(node), remedy) for node in reports]
+    return [_check(node, known.get(node), remedy, area, zone) for node in reports]
 
 
-def _check(node, report, remedy):
+def _check(node, report, remedy, area, zone):
     comparison = (report or {}).get("comparison") or {"equal": None, "tables": [], "why": ""}
     holds, why, wrong = comparison["equal"], comparison["why"], [table["table"] for table in comparison["tables"]]
     if report is None:
         why = "its tables could not be read"
     elif comparison.get("reference") and report["missing"]:
-        holds, why, wrong = False, f"the writer of the master zone does not have {', '.join(report['missing'])}", []
+        holds, why, wrong = False, f"the writer of {zone} does not have {', '.join(report['missing'])}", []
     elif "comparison" not in report:
-        why = "it was not compared: no server of the master zone was given"
+        why = f"it was not compared: no server of {zone} was given"
     hint = "It is catching up, or its replication is broken; look again."
     if wrong:
         hint = f"An errant write or a lost event: {remedy(node, wrong)}"
     elif holds is False:
-        hint = "Start the master zone's OpenNebula once so that it makes its tables."
-    return check("federation", node, "its federated tables equal the master zone's", holds, why, hint)
+        hint = f"Start {zone}'s OpenNebula once so that it makes its tables."
+    return check(area, node, f"its federated tables equal {zone}'s" if area == "federation" else f"its users, groups and ACLs equal those of {zone}'s writer",
+                 holds, why, hint)
 
 
 def not_placed(tables):

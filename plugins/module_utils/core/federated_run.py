@@ -22,9 +22,11 @@ COLUMNS = "SELECT TABLE_NAME AS t, COLUMN_NAME AS c FROM information_schema.COLU
 def look(server, database, tables):
     """Return the Facts of the local server."""
     row = server.rows(POSITIONS)[0]
+    left = bool(server.rows("SELECT 1 AS found FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = %s", (federated.STAGING,)))
+    placing = left and federated.PLACING in present(server, federated.STAGING)
     return federated.Facts(
         tables=tuple(sorted(present(server, database) & set(tables))), own_domain=int(row["domain"]), slave_pos=row["slave_pos"] or "",
-        interrupted=bool(server.rows("SELECT 1 AS found FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = %s", (federated.STAGING,))),
+        interrupted=placing, leftover=left and not placing,
         current_pos=row["current_pos"] or "", binlog_state=row["binlog_state"] or "", passes_on=bool(int(row["passes_on"])))
 
 
@@ -64,6 +66,12 @@ def seed(params, server, masters, copy, tables, results):
             server.do("SET GLOBAL gtid_binlog_state=%s", (position,))
         server.do(f"DROP DATABASE `{federated.STAGING}`")
     results.update(source=master["address"], position=position)
+
+
+def clean(server):
+    """Drop what a seeding left that put nothing into place."""
+    server.do("SET SESSION sql_log_bin=0")
+    server.do(f"DROP DATABASE IF EXISTS `{federated.STAGING}`")
 
 
 def domains_of(params):

@@ -271,7 +271,8 @@ class Run:
             if self.placing:
                 raise CoreError("no source is started", self.server.where, "tables were being put into place, and the position is not theirs yet",
                                 f"Run the same verb again. The backup is {self.results.get('backup_file')}.")
-            each(lambda name=name: self._again(name) for name in self._ordered(facts, wanted))
+            each([lambda: self.server.do(f"DROP DATABASE IF EXISTS `{federated.STAGING}`"),
+                  *(lambda name=name: self._again(name) for name in self._ordered(facts, wanted))])
 
         with afterwards(go_on):
             for name in running:
@@ -279,13 +280,12 @@ class Run:
             yield source, running
             self.placing = False
             wanted.append(self.request.source)
-            self.server.do(f"DROP DATABASE IF EXISTS `{federated.STAGING}`")
         self.results["source"] = source.where
 
     def _place(self, tables, existing):
-        self.placing = True
         for statement in federated.place_steps(self.database, tables, existing):
             self.server.do(statement)
+            self.placing = True      # from the first one on, the mark
 
     def _positions(self):
         return {name: value or "" for name, value in self.server.rows(LOOK)[0].items()}

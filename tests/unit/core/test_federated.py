@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Seeding plan and the comparison of contents."""
+from dataclasses import replace
+
 import pytest
 from ansible_collections.constellation.opennebula.plugins.module_utils.core import federated
 from ansible_collections.constellation.opennebula.plugins.module_utils.core.errors import CoreError
@@ -30,6 +32,20 @@ def test_foreign_tables_are_replaced_only_when_asked(facts):
     with pytest.raises(CoreError, match="refusing to seed.*replace: true"):
         plan(facts)
     assert plan(facts, replace=True)
+
+
+def test_copy_that_never_touched_the_tables_only_has_to_go():
+    (change,) = plan(replace(SEEDED, leftover=True)).changes
+    assert (change.kind, change.target, change.after) == ("leftover", "constellation_seed", None) and change.readable
+    (change,) = plan(replace(SEEDED, leftover=True), force=True).changes
+    assert change.kind == "federated_tables"
+
+
+def test_tables_that_a_seeding_never_replaced_are_still_replaced_only_when_asked():
+    foreign = federated.Facts(ALL[:3], False, 100, leftover=True)
+    with pytest.raises(CoreError, match="refusing to seed.*replace: true"):
+        plan(foreign)
+    assert plan(foreign, replace=True)
 
 
 def test_force_seeds_again_and_cannot_be_read_back():
@@ -65,7 +81,7 @@ def test_only_the_master_zones_domain_is_replaced():
 
 def test_tables_are_placed_in_one_statement():
     steps = federated.place_steps("opennebula", ("acl", "vdc_pool"), ("acl",))
-    assert steps == ["DROP TABLE `opennebula`.`acl`",
+    assert steps == ["CREATE TABLE `constellation_seed`.`constellation_placing` (nothing INT)", "DROP TABLE `opennebula`.`acl`",
                      "RENAME TABLE `constellation_seed`.`acl` TO `opennebula`.`acl`, `constellation_seed`.`vdc_pool` TO `opennebula`.`vdc_pool`"]
 
 

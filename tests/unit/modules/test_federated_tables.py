@@ -46,6 +46,9 @@ class FakeServer:
             self.schemas.pop(re.search("`(.+)`", sql).group(1), None)
         elif sql.startswith("CREATE DATABASE"):
             self.schemas[re.search("`(.+)`", sql).group(1)] = set()
+        elif sql.startswith("CREATE TABLE"):
+            schema, table = re.findall("`([^`]+)`", sql)
+            self.schemas[schema].add(table)
         elif sql.startswith("DROP TABLE"):
             self.schemas["opennebula"] -= set(re.findall(r"`opennebula`\.`(\w+)`", sql))
         elif sql.startswith("RENAME"):
@@ -131,6 +134,26 @@ def test_error_of_the_seeding_is_told_first_though_a_channel_does_not_start_agai
         ensure(server)
     assert failed.value.what == "cannot RENAME" and [one["what"] for one in failed.value.data["also"]] == ["cannot START"]
     assert [sql for sql in tried if sql.startswith("START")] == ["START SLAVE %s"] * 2
+
+
+@pytest.mark.parametrize("staged", [set(), {"acl"}, ALL])
+def test_copy_of_which_nothing_was_placed_is_dropped_and_the_right_tables_stay(staged):
+    server = FakeServer(ALL, slave_pos="0-1-20", binlog_state="0-1-20", channels=["zone0"])
+    server.schemas["constellation_seed"] = set(staged)
+    predicted = ensure(server, check=True)
+    done = ensure(server)
+    assert [one["kind"] for one in done.as_result()["changes"]] == ["leftover"] and done.as_result()["changes"] == predicted.as_result()["changes"]
+    assert server.writes == ["SET SESSION sql_log_bin=0", "DROP DATABASE IF EXISTS `constellation_seed`"] and server.slave_pos == "0-1-20"
+    assert server.schemas == {"mysql": set(), "opennebula": ALL} and not ensure(server).changed
+
+
+@pytest.mark.parametrize("statement", ["RENAME", "gtid_slave_pos"])
+def test_tables_without_their_position_are_seeded_again_though_all_are_there(statement):
+    server = FakeServer(ALL, slave_pos="0-1-20", binlog_state="0-1-20", break_at=statement)
+    with pytest.raises(CoreError):
+        ensure(server, force=True)
+    server.break_at = None
+    assert ensure(server).changed and server.slave_pos == "0-1-50" and server.schemas == {"mysql": set(), "opennebula": ALL}
 
 
 def test_foreign_tables_are_replaced_only_when_asked_and_dumped_first():
