@@ -33,6 +33,9 @@ def verify(topology, seen, inventory=(), certificate_days=30, free_mb=500):
             checks += _tls(node, seen.get(name), certificate_days)
     if topology["master_zone"]:
         checks += _federation(topology, seen, inventory)
+    for zone in topology["zones"].values():
+        if zone["mode"] == "standalone":
+            checks += _contents(topology, zone["nodes"], seen, inventory, "replication", f"zone {zone['name']}")
     if topology["layout"] == layouts.GUIDE:
         checks += _lost_by_its_writer(topology, seen)
     return checks
@@ -330,9 +333,14 @@ def _federation(topology, seen, inventory):
         wrong = [f"zone {other['id']} is {known.get(other['id'], 'missing')}, wanted {other['endpoint']}" for other in topology["zones"].values()
                  if other["mode"] != "standalone" and known.get(other["id"]) != other["endpoint"]]
         yield check("federation", zone["name"], "knows every zone and its endpoint", not wrong, "; ".join(wrong), "Run site.yml with --tags federation.")
-    tables = {node: _part(seen.get(node), "tables") for zone in topology["zones"].values() if zone["mode"] != "standalone" for node in zone["nodes"]}
+    yield from _contents(topology, [node for zone in topology["zones"].values() if zone["mode"] != "standalone" for node in zone["nodes"]], seen, inventory)
+
+
+def _contents(topology, nodes, seen, inventory, *whose):
+    """The contents of front-ends that were compared with one writer; equal at its position they are neither different nor behind."""
+    tables = {node: _part(seen.get(node), "tables") for node in nodes}
     compared = {node: ((report or {}).get("comparison") or {}).get("with") for node, report in tables.items()}
-    yield from federated.checks(tables, lambda node, wrong: _remedy(topology["nodes"][node], wrong, inventory, compared[node]))
+    return federated.checks(tables, lambda node, wrong: _remedy(topology["nodes"][node], wrong, inventory, compared[node]), *whose)
 
 
 def _lost_by_its_writer(topology, seen):

@@ -546,6 +546,32 @@ def test_layout_guide_says_what_is_wrong_and_what_cannot_be_known(target, status
     assert [one for one in found if one[:2] == (target, status) and words in one[2]], found
 
 
+# --- a zone that is alone ---
+
+ALONE = topology.derive({name: dict(values, zone_mode="standalone") for name, values in HOSTS.items() if name.startswith("beta")}).as_dict()
+
+
+def alone_bad(change=lambda reports: None):
+    reports = {name: _reports(node, ALONE["zones"]["beta"], ALONE) for name, node in ALONE["nodes"].items()}
+    for name, comparison in (("beta1", {"reference": True, "with": ""}), ("beta2", {"reference": False, "with": "10.90.2.11"})):
+        reports[name]["tables"]["comparison"].update(comparison)
+    change(reports)
+    return [(one.target, one.status, f"{one.area}: {one.what}: {one.why} → {one.hint}") for one in report.bad(verification.verify(ALONE, reports))]
+
+
+def test_zone_that_is_alone_is_green_when_its_standby_equals_its_writer():
+    assert alone_bad() == []
+
+
+@pytest.mark.parametrize(("comparison", "status", "words"), [
+    ({"equal": None, "why": "it stands still at sequence 3 of GTID domain 0, its writer at 50"}, "unknown", "it stands still at sequence 3"),
+    ({"equal": False, "tables": [{"table": "acl"}], "why": "acl: 1 differing (3)"}, "red", "repair_verb=reseed_table -e repair_source=zone0-master"),
+])
+def test_standby_of_a_zone_that_is_alone_must_have_what_its_writer_has(comparison, status, words):
+    (found,) = alone_bad(lambda reports: reports["beta2"]["tables"]["comparison"].update(comparison))
+    assert found[:2] == ("beta2", status) and "replication: its users, groups and ACLs equal those of zone beta's writer" in found[2] and words in found[2]
+
+
 # --- TLS ---
 
 PRINT = "AA:BB"
