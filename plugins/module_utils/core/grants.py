@@ -105,10 +105,13 @@ def not_demanding_yet(users):
 def demanding(users, addresses):
     """Return the users that shall use TLS with those of their hosts that are in ``addresses``; nobody else is locked out by it.
 
+    Not all hosts of a user are named then, so none is exclusive.
+
     >>> demanding([{"name": "a", "hosts": ["1", "2"], "require_tls": True}, {"name": "b", "hosts": ["1"]}], ["1"])
     [{'name': 'a', 'hosts': ['1'], 'require_tls': True}]
     """
-    found = [dict(user, hosts=[host for host in user["hosts"] if host in addresses]) for user in users if user.get("require_tls")]
+    found = [{**{key: value for key, value in user.items() if key != "exclusive"}, "hosts": [host for host in user["hosts"] if host in addresses]}
+             for user in users if user.get("require_tls")]
     return [user for user in found if user["hosts"]]
 
 

@@ -333,6 +333,10 @@ def _federation(topology, seen, inventory):
         wrong = [f"zone {other['id']} is {known.get(other['id'], 'missing')}, wanted {other['endpoint']}" for other in topology["zones"].values()
                  if other["mode"] != "standalone" and known.get(other["id"]) != other["endpoint"]]
         yield check("federation", zone["name"], "knows every zone and its endpoint", not wrong, "; ".join(wrong), "Run site.yml with --tags federation.")
+        others = [f"{one['id']} ({one['name']})" for one in asked[0]["zones"] if one["id"] not in
+                  [other["id"] for other in topology["zones"].values() if other["mode"] != "standalone"]]
+        if others and zone is master:
+            yield check("federation", zone["name"], f"also knows {', '.join(others)}, not in this inventory; one that has left: roles/federation/README.md", True)
     yield from _contents(topology, [node for zone in topology["zones"].values() if zone["mode"] != "standalone" for node in zone["nodes"]], seen, inventory)
 
 

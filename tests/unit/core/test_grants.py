@@ -45,6 +45,13 @@ def test_privileges_of_a_declared_level_become_exact(have, want, expected):
     assert statements({"d.*": have}, want) == expected
 
 
+def test_user_of_which_only_some_hosts_are_named_is_never_exclusive():
+    """Switching TLS on names those that use it: the accounts of all others would go."""
+    user = {"name": "repl", "hosts": ["10.0.0.1", "10.0.0.2"], "require_tls": True, "exclusive": True}
+    assert grants.demanding([user], ["10.0.0.1"]) == [{"name": "repl", "hosts": ["10.0.0.1"], "require_tls": True}]
+    assert grants.not_demanding_yet([user])[0]["exclusive"], "all hosts are named here"
+
+
 def test_other_levels_stay_unless_the_account_is_exclusive():
     have = {"d.*": {"SELECT"}, "*.*": {"RELOAD"}}
     assert statements(have, {"SELECT"}) == []

@@ -546,6 +546,15 @@ def test_layout_guide_says_what_is_wrong_and_what_cannot_be_known(target, status
     assert [one for one in found if one[:2] == (target, status) and words in one[2]], found
 
 
+def test_zone_that_the_inventory_does_not_have_is_told_by_the_master_zone_only():
+    reports = seen()
+    for name in reports:
+        reports[name]["frontend"]["daemon"]["zones"].append({"id": 102, "name": "gamma", "endpoint": "e"})
+    told = [(one.target, one.status) for one in verification.verify(FACTS, reports) if "102 (gamma)" in one.what]
+    assert told == [("alpha", "green")]
+    assert not any("also knows" in one.what for one in verification.verify(FACTS, seen()))
+
+
 # --- a zone that is alone ---
 
 ALONE = topology.derive({name: dict(values, zone_mode="standalone") for name, values in HOSTS.items() if name.startswith("beta")}).as_dict()
