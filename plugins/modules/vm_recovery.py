@@ -80,8 +80,9 @@ changes:
 vms:
   description:
     - Every VM looked at, with all that M(constellation.opennebula.vm_recovery_info) tells and with the calls made and where they led.
-    - C(result) is one of recovered (as foreseen), settled (at rest elsewhere), resolved (by itself), failed, unfinished, refused, waiting, left
-      (nothing was lost), predicted (check mode), not_begun (the time was over, or too many had failed, before its turn).
+    - C(result) is one of recovered (as foreseen), settled (at rest elsewhere), resolved (by itself), removed (somebody took it out of the daemon's
+      database meanwhile; C(state_after) is then none), failed, unfinished, refused, waiting, left (nothing was lost), predicted (check mode), not_begun
+      (the time was over, or too many had failed, before its turn).
       After a failure of the module it is under C(error.vms).
   returned: always
   type: list

@@ -17,13 +17,12 @@ from __future__ import annotations
 from collections import namedtuple
 from xml.etree import ElementTree
 
-from . import evidence
+from . import evidence, recovery_run
 from .errors import CoreError
 from .hypervisor import FRONT_END, LOCATION, Report
 
 SETTLED_S = 600             # younger traces may be of something that just ended: a migration, a termination, a clean-up
 MANY = 50                   # VMs to be asked for one by one; of more, those that simply rest are read from their pools
-NO_SUCH_OBJECT = 1024       # the daemon's error code
 _COPYING = ("ssh", "local")
 _RESTING = {5: "SUSPENDED", 8: "POWEROFF"}
 _SYSTEM = 1                 # TYPE of a datastore (Datastore.h)
@@ -95,11 +94,11 @@ def _cross_off(api, doubtful):
 def _read(api, number):
     """Return whether the daemon told about the VM, and the VM; none when it has none of this number."""
     try:
-        return True, evidence.parse_vms(api.vm(number))[0]
+        return True, recovery_run.find_vm(api, number)
     except CoreError as error:
         if getattr(error, "code", None) is None:
             raise
-        return error.code == NO_SUCH_OBJECT, None
+        return False, None
 
 
 def _judge(place, vm, seen, report, now):

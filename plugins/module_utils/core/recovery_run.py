@@ -19,6 +19,9 @@ from .plan import Change, Plan
 ACTIVE = 3
 POOLS = (ACTIVE, 10, 11)    # and CLONING, CLONING_FAILURE: the STATEs in which something is under way or failed
 SLOW_S = 3                  # the daemon answers a recover call before it acts on it; a state younger than this may still be the one before the call
+NO_SUCH_OBJECT = 1024       # the daemon's error code
+REMOVED = ("the daemon does not have it any more: somebody took it out of the database meanwhile (onevm recover --delete-db); "
+           "its domain and its folder on {host} may still be there, look for them by hand")
 LOOK_S = 10                 # how old an answer of a hypervisor may be when it is acted upon
 Options = namedtuple(
     "Options", "vms transfer_settle_s monitoring_settle_s retry_failures wait_timeout_s poll_s batch max_failures hosts_off datastore_location "
@@ -47,7 +50,7 @@ def _survey(api, host, options, known, hypervisors, called):
     known = {} if known is None else known
     scene = look(api, host, options)
     whole = [_with_history(api, vm, known) for vm in _moving(api, options.vms)]
-    unrest = [vm for vm in whole if vm_states.family(vm.state) != "REST"]
+    unrest = [vm for vm in whole if vm and vm_states.family(vm.state) != "REST"]
     findings = [judge(vm, scene, host) for vm in unrest]
     if hypervisors is None:
         return findings
@@ -164,16 +167,32 @@ def told(finding):
 
 
 def _with_history(api, vm, known):
-    """Return the VM with all its history. A pool has the last record only (VirtualMachine::to_xml_extended); those before it stay as they are."""
+    """Return the VM with all its history, None when it is no more.
+
+    A pool has the last record only (VirtualMachine::to_xml_extended); those before it stay as they are.
+    """
     if vm.seq < 1 or len(vm.records) > 1:
         return vm
     if (vm.id, vm.seq) not in known:
-        known[vm.id, vm.seq] = read_vm(api, vm.id).records[:-1]
+        now = find_vm(api, vm.id)
+        if now is None:
+            return None
+        known[vm.id, vm.seq] = now.records[:-1]
     return evidence.with_earlier(vm, known[vm.id, vm.seq])
 
 
 def read_vm(api, number):
     return evidence.parse_vms(api.vm(number))[0]
+
+
+def find_vm(api, number):
+    """Return the VM, None when the daemon has none of this number: onevm recover --delete-db took it out of the database, or a purge of old ones."""
+    try:
+        return read_vm(api, number)
+    except CoreError as error:
+        if getattr(error, "code", None) != NO_SUCH_OBJECT:
+            raise
+        return None
 
 
 class Run:
@@ -280,7 +299,12 @@ class Run:
         False for one that is under way: the STATEs are read one after the other, and it may have gone from one that was not yet read to one that was.
         """
         if record["result"] in ("", "waiting", "refused", "left") or record["id"] in self.open:
-            record["state_after"] = read_vm(self.api, record["id"]).state
+            now = find_vm(self.api, record["id"])
+            if now is None:
+                record.update(state_after=None, reason=REMOVED.format(host=record["host"] or "a host"))
+                self._close(record, "removed", record["reason"])
+                return True
+            record["state_after"] = now.state
             if _read_here(record["state_after"]):
                 return False
             ours = record["id"] in self.open
@@ -304,8 +328,8 @@ class Run:
         if self.check_mode:
             record["result"] = "predicted"
             return
-        now = read_vm(self.api, vm.id)
-        if (now.state, now.seq) != (vm.state, vm.seq):
+        now = find_vm(self.api, vm.id)
+        if now is None or (now.state, now.seq) != (vm.state, vm.seq):
             if not record["calls"]:
                 self.changes.pop()          # the ground moved: the next round looks at it afresh
             return
@@ -318,6 +342,8 @@ class Run:
         except CoreError as error:
             if getattr(error, "code", None) is None:
                 raise                       # nobody answered: this is about the daemon, not about the VM
+            if error.code == NO_SUCH_OBJECT:
+                return                      # the next round tells that it is no more
             record["error"] = str(error)
             self._close(record, "failed", error.why)
 
@@ -362,4 +388,6 @@ def _columns(head, rows):
 def _outcome(vm):
     if "result" not in vm:
         return f"-> {vm['leads_to']}" if vm["leads_to"] else "-"
+    if vm["result"] == "removed":
+        return vm["result"]
     return f"{vm['result']}: {vm['state_after']}" if vm["result"] != "predicted" else f"-> {vm['leads_to']}"

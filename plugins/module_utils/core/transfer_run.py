@@ -25,7 +25,7 @@ def survey(api, host, place, wanted=None):
         vms = [recovery_run.read_vm(api, number) for number in wanted]
     else:
         found = {vm.id for page in api.vm_pool(ACTIVE) for vm in evidence.parse_vms(page) if vm.state in transfer.KINDS}
-        vms = [recovery_run.read_vm(api, number) for number in sorted(found)]
+        vms = [vm for vm in (recovery_run.find_vm(api, number) for number in sorted(found)) if vm]
     running = host.transfers()
     return [_told(vm, place, release, vm.id in running) for vm in vms]
 

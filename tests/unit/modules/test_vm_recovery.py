@@ -350,6 +350,66 @@ def test_a_vm_that_is_locked_is_left_alone(locked, result):
         assert "locked (onevm lock): unlock it first" in outcome.results["vms"][0]["reason"] and "by failure, because" in outcome.results["vms"][0]["reason"]
 
 
+@pytest.mark.parametrize("when", ["before its history is read", "before the call", "in the call", "after failure", "after retry", "while it waits"])
+def test_a_vm_that_is_removed_from_the_database_meanwhile_ends_alone(when):
+    world = World(Machine(1, "BOOT" if when == "while it waits" else "PROLOG"), Machine(2, "PROLOG"), monitoring=False)
+    read, call, pools = world.vm, world.vm_recover, world.vm_pool
+    gone = []
+
+    def delete():
+        if not gone:
+            gone.append(world.machines.pop(1))
+
+    def vm(number):
+        if number == 1 and when == "before the call":
+            delete()
+        return read(number)
+
+    def vm_recover(number, operation):
+        if number == 1 and when == "in the call":
+            delete()
+        if number not in world.machines:
+            raise fakes.Refused("one.vm.recover", "here", 1024, "[one.vm.recover] Error getting virtual machine [1].")
+        call(number, operation)
+        if number == 1 and when == f"after {operation}":
+            delete()
+
+    def vm_pool(state):
+        pages = pools(state)
+        if when == "before its history is read" and not gone:
+            delete()
+            return [page.replace("<SEQ>0<", "<SEQ>1<", 1) for page in pages]           # it is the first one
+        return pages
+
+    world.vm, world.vm_recover, world.vm_pool = vm, vm_recover, vm_pool
+    if when == "while it waits":
+        pause = world.pause
+        world.pause = lambda seconds: (pause(seconds), delete())
+    outcome = recover(world)
+    told = {vm["id"]: vm for vm in outcome.results["vms"]}
+    assert gone and told[2]["result"] == "recovered" and outcome.results["left"] == [] and world.machines[2].state == "RUNNING"
+    if when == "before its history is read":
+        assert set(told) == {2}
+        return
+    assert (told[1]["result"], told[1]["state_after"]) == ("removed", None) and "--delete-db" in told[1]["reason"] and "kvm1" in told[1]["reason"]
+    assert [note["result"] for note in world.outcomes if note["vm"] == 1] == (["removed"] if told[1]["calls"] else [])
+    assert ("1 vm1" in {change["target"] for change in outcome.plan.as_list()}) is bool(told[1]["calls"])
+    (line,) = [line for line in vm_recovery.recovery_run.table(outcome.as_result(), "alpha") if line.startswith("1 ")]
+    assert " removed " in line and "None" not in line
+
+
+def test_a_daemon_that_refuses_to_tell_of_a_vm_for_another_reason_is_heard():
+    world = World(Machine(1, "PROLOG"))
+
+    def vm(number):
+        raise fakes.Refused("one.vm.info", "here", 512, "Not authorized to perform USE VM [1].")
+
+    world.vm = vm
+    with pytest.raises(fakes.Refused, match="Not authorized"):
+        recover(world)
+    assert world.calls == []
+
+
 def test_failures_from_before_are_taken_in_only_on_request():
     world = World(Machine(1, "PROLOG_FAILURE"))
     assert not recover(world).changed
