@@ -341,3 +341,23 @@ def test_accounts_that_come_over_the_network_can_read_and_follow_and_nothing_els
         "{{ database_user }}": {"opennebula.*": ["ALL"]}, "{{ __database_users.replication }}": {"*.*": ["REPLICATION SLAVE"]},
         "{{ __database_users.gate }}": {"*.*": ["SLAVE MONITOR"]}, "{{ __database_users.alerts }}": {"*.*": ["REPLICATION MASTER ADMIN"]},
         "{{ __database_users.seed }}": {"*.*": ["BINLOG MONITOR", "SLAVE MONITOR"], "opennebula.*": ["SELECT"]}}
+
+
+@pytest.mark.parametrize("before, asked, passes", [
+    ({"present": False}, False, True),
+    ({"present": True, "server_id": 1, "gtid": {"binlog_pos": ""}}, False, True),                  # a fresh server
+    ({"present": True, "server_id": 2, "gtid": {"binlog_pos": "0-1-7"}}, False, True),
+    ({"present": True, "server_id": 1, "gtid": {"binlog_pos": "0-1-7"}}, False, False),
+    ({"present": True, "server_id": 1, "gtid": {"binlog_pos": "0-1-7"}}, "true", True),
+])
+def test_server_that_has_written_keeps_its_number_unless_it_is_asked_for(before, asked, passes):
+    """With the number of a front-end that was taken out it would leave out what that one wrote."""
+    tasks = yaml.safe_load((ROLE / "tasks/configure.yml").read_text(encoding="utf-8"))
+    (refuse,) = [task["ansible.builtin.assert"] for task in tasks if task["name"] == "Refuse another server id for a server that has written"]
+    environment = jinja2.Environment(undefined=jinja2.StrictUndefined)
+    environment.filters["bool"] = lambda value: str(value).lower() == "true"
+    assert environment.compile_expression(refuse["that"])(
+        __database_before=before, opennebula_node={"server_id": 2}, database_new_server_id=asked) is passes
+    assert "server_id: {{ __database_before.server_id" in refuse["fail_msg"]
+    assert [task["name"] for task in tasks].index("Refuse another server id for a server that has written") < [
+        task["name"] for task in tasks].index("Write the configuration, the cluster's agents and the rejoin gate")
