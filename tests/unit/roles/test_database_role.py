@@ -343,21 +343,33 @@ def test_accounts_that_come_over_the_network_can_read_and_follow_and_nothing_els
         "{{ __database_users.seed }}": {"*.*": ["BINLOG MONITOR", "SLAVE MONITOR"], "opennebula.*": ["SELECT"]}}
 
 
-@pytest.mark.parametrize("before, asked, passes", [
-    ({"present": False}, False, True),
-    ({"present": True, "server_id": 1, "gtid": {"binlog_pos": ""}}, False, True),                  # a fresh server
-    ({"present": True, "server_id": 2, "gtid": {"binlog_pos": "0-1-7"}}, False, True),
-    ({"present": True, "server_id": 1, "gtid": {"binlog_pos": "0-1-7"}}, False, False),
-    ({"present": True, "server_id": 1, "gtid": {"binlog_pos": "0-1-7"}}, "true", True),
+def server(number, position="0-1-7"):
+    return {"present": True, "server_id": number, "gtid": {"binlog_pos": position}}
+
+
+@pytest.mark.parametrize("before, other, wanted, asked, passes", [
+    ({"present": False}, server(1), 1, False, True),
+    (server(3, ""), server(1), 1, False, True),           # a fresh server
+    (server(2), server(1), 1, False, True),
+    (server(3), server(2), 1, False, False),              # the first of three was taken out: 2 and 3 would become 1 and 2
+    (server(3), {"present": False}, 1, False, False),
+    (server(3), server(2), 1, "true", True),
+    (server(1), server(1), 1, False, True),               # a copied configuration, here
+    (server(1), server(1), 3, False, False),              # two wrong ones: nobody has it by right
 ])
-def test_server_that_has_written_keeps_its_number_unless_it_is_asked_for(before, asked, passes):
+def test_server_that_has_written_keeps_its_number_unless_it_is_asked_for(before, other, wanted, asked, passes):
     """With the number of a front-end that was taken out it would leave out what that one wrote."""
     tasks = yaml.safe_load((ROLE / "tasks/configure.yml").read_text(encoding="utf-8"))
     (refuse,) = [task["ansible.builtin.assert"] for task in tasks if task["name"] == "Refuse another server id for a server that has written"]
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined)
-    environment.filters["bool"] = lambda value: str(value).lower() == "true"
-    assert environment.compile_expression(refuse["that"])(
-        __database_before=before, opennebula_node={"server_id": 2}, database_new_server_id=asked) is passes
+    environment.filters.update(bool=lambda value: str(value).lower() == "true", extract=lambda key, where: where[key],
+                               difference=lambda one, other: [x for x in one if x not in other])
+    (twins,) = [task["vars"]["__database_twins"] for task in tasks if task["name"] == "Refuse another server id for a server that has written"]
+    known = {"__database_before": before, "opennebula_node": {"server_id": 2, "name": "alpha2"}, "database_new_server_id": asked, "inventory_hostname": "alpha2",
+             "ansible_play_hosts": ["alpha1", "alpha2", "alpha3"], "hostvars": {
+                 "alpha1": {"__database_before": other, "opennebula_node": {"server_id": wanted, "name": "alpha1"}}, "alpha3": {}}}
+    known["__database_twins"] = environment.compile_expression(twins.strip().strip("{} "))(known)
+    assert environment.compile_expression(refuse["that"])(known) is passes
     assert "server_id: {{ __database_before.server_id" in refuse["fail_msg"]
     assert [task["name"] for task in tasks].index("Refuse another server id for a server that has written") < [
         task["name"] for task in tasks].index("Write the configuration, the cluster's agents and the rejoin gate")
