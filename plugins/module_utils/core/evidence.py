@@ -5,7 +5,8 @@
 
 When did the transition begin? The history record has a start time for some steps only; a suspend or a shutdown leaves none. So, strongest first:
 our journal (a retry of ours), the last state that a daemon of this host logged, the record's time of the step under way, any later time in
-the record. And where the running daemon logs into files, a VM that it never logged a new state for cannot have begun anything since it started.
+the record. A time in the record that is later than the daemon's start stands against a log that says otherwise: the log may be of another time (when this
+front-end was active last, before the daemon logged to syslog, the hour that comes twice). And where the running daemon logs into files, a VM that it never logged a new state for cannot have begun anything since it started.
 Times are whole seconds; the same second as the daemon's start counts as after it, which is the side that does nothing.
 
 What does monitoring say of a domain? Seen: LAST_POLL (from 5.12 also MONITORING/TIMESTAMP) moved since the daemon started, with state a.
@@ -109,15 +110,15 @@ def _began(vm, scene, last_logged, entry):
     started = int(scene.started)
     if entry and entry.get("operation") == "retry" and entry.get("time", 0) >= started:
         return "after"
+    last = vm.records[-1] if vm.records else None
+    if last and max(last.times.values(), default=0) >= started:
+        return "after"
     if last_logged and last_logged[1] == vm.state:
         return "after" if last_logged[0] >= started else "before"
     if last_logged and last_logged[0] >= started:
         return UNKNOWN                      # the log speaks of another state than the daemon: look again
-    last = vm.records[-1] if vm.records else None
     if last is None:
         return UNKNOWN
-    if max(last.times.values(), default=0) >= started:
-        return "after"
     if scene.logs or last.times.get(_step_time(vm.state), 0):
         return "before"
     return UNKNOWN

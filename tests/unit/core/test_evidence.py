@@ -26,6 +26,8 @@ def vm(state, last_poll=0, poll="", action="none", seq=0, tm_mad="ssh", **times)
     ("PROLOG", {"PSTIME": 900}, False, (1040, "PROLOG"), None, "after"),            # retried by an administrator: the record keeps the old time
     ("PROLOG", {"PSTIME": 900}, False, (950, "PROLOG"), None, "before"),
     ("PROLOG", {"PSTIME": 900}, False, (1040, "BOOT"), None, "unknown"),            # log and daemon disagree
+    ("PROLOG", {"PSTIME": 1050}, False, (950, "PROLOG"), None, "after"),            # a log of an earlier time, when it was in the same state
+    ("SAVE_SUSPEND", {"RSTIME": 1020}, True, (950, "SAVE_SUSPEND"), None, "after"),
     ("PROLOG", {"PSTIME": 900}, True, None, {"operation": "retry", "time": 1020, "state": "PROLOG_FAILURE"}, "after"),
     ("PROLOG", {"PSTIME": 900}, True, None, {"operation": "retry", "time": 950, "state": "PROLOG_FAILURE"}, "before"),
     ("SAVE_SUSPEND", {}, False, None, None, "unknown"),                             # leaves no time: running since 100 says nothing
