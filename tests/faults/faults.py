@@ -132,10 +132,7 @@ def both_slave_zone_nodes_restarted(cluster, random, look):
     for name in names:
         cluster.power_on(name)
     cluster.wait_until(lambda: cluster.members[BETA] == set(names), 60)
-    for _ in range(3):      # pacemaker tries the other node when one refuses
-        if any(cluster.promote(name) for name in names):
-            return
-        cluster.wait(1)
+    cluster.elect(BETA)
 
 
 # --- zones of three and more ---------------------------------------------------------------------------------------------------
