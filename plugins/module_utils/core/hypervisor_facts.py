@@ -146,6 +146,20 @@ def _there(vm, report):
     return {name for name in (*_names(vm), *([imported] if imported else ())) if name in report.domains}
 
 
+def strays(vm, reports, hosts):
+    """Return the hosts that have something of the VM's domain where no row of the table looks for it. hosts: of the daemon's pool.
+
+    An imported domain's own name is its own on one host only, so that only one-<id> counts; and a host that was renamed is still the same.
+    """
+    weighed = {vm.host, vm.previous_host if "source" in recovery.columns(vm.state) else None}
+    found = {host.name for host in hosts if host.id != vm.hid and host.name not in weighed and _has(f"one-{vm.id}", _report(host.name, reports))}
+    return sorted(found)
+
+
+def _has(name, report):
+    return report is not None and (name in report.guests or (report.domains or {}).get(name, "shut off") != "shut off")
+
+
 def _domain(vm, host, reports, off):
     if host in off:
         return "absent"

@@ -59,8 +59,19 @@ def _survey(api, host, options, known, hypervisors, called):
              and (vm_states.is_failure(finding.vm.state) or finding.evidence.began != "after")]
     doubts = _doubts(scene, options)
     reports, numbers = dict(hypervisors.at(open_, host.now(), called or {}), **doubts), {vm.id for vm in open_}
-    off = [name for name in options.hosts_off if name not in doubts]
-    return [judge(finding.vm, scene, host, reports, off, options.datastore_location) if finding.vm.id in numbers else finding for finding in findings]
+    off, seen = [name for name in options.hosts_off if name not in doubts], hypervisors.reports()
+    return [_alone(judge(finding.vm, scene, host, reports, off, options.datastore_location), scene, seen) if finding.vm.id in numbers else finding
+            for finding in findings]
+
+
+def _alone(finding, scene, seen):
+    """Refuse what any host contradicts that was asked in this run, also for other VMs and a while ago: its domain is where nothing looks for it."""
+    strays = hypervisor_facts.strays(finding.vm, seen, scene.hosts.values())
+    if not strays or finding.decision.action not in recovery.ACTIONS:
+        return finding
+    return finding._replace(decision=recovery.Decision(
+        recovery.REFUSE, f"something of its domain is on {', '.join(strays)}, where it should not be: it may run twice, or elsewhere than the daemon says; "
+                         "look there first"))
 
 
 def _doubts(scene, options):
@@ -329,7 +340,7 @@ class Run:
             record["result"] = "predicted"
             return
         now = find_vm(self.api, vm.id)
-        if now is None or (now.state, now.seq) != (vm.state, vm.seq):
+        if now is None or (now.state, now.seq, now.locked) != (vm.state, vm.seq, vm.locked):
             if not record["calls"]:
                 self.changes.pop()          # the ground moved: the next round looks at it afresh
             return

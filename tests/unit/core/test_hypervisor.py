@@ -142,6 +142,19 @@ def test_host_that_is_off_runs_nothing_and_one_that_is_silent_tells_nothing():
     assert hypervisor_facts.asked(migrating, {"kvm2": report(), "kvm1": "no"}) == {"kvm2": "answered", "kvm1": "no"}
 
 
+@pytest.mark.parametrize("state, host, changes, expected", [
+    ("BOOT", "kvm9", {"domains": {"one-7": "running"}}, ["kvm9"]), ("BOOT", "kvm9", {"domains": {"one-7": "paused"}}, ["kvm9"]),
+    ("BOOT", "kvm9", {"domains": {"one-7": "shut off", "web": "running"}}, []), ("BOOT", "kvm9", {"domains": {}, "guests": {"one-7"}}, ["kvm9"]),
+    ("BOOT", "kvm9", {"domains": None, "guests": {"one-7"}}, ["kvm9"]), ("BOOT", "kvm9", {"domains": None}, []),
+    ("BOOT", "kvm1", {"domains": {"one-7": "running"}}, []), ("HOTPLUG", "kvm1", {"domains": {"one-7": "running"}}, ["kvm1"]),
+    ("HOTPLUG", "kvm2", {"domains": {"one-7": "running"}}, []), ("BOOT", "renamed", {"domains": {"one-7": "running"}}, []),
+    ("BOOT", "nowhere", {"domains": {"one-7": "running"}}, [])])
+def test_a_domain_on_a_host_that_no_row_looks_at_is_a_stray(state, host, changes, expected):
+    pool = [evidence.Host(0, "kvm1", 2, 0), evidence.Host(1, "renamed", 2, 0), evidence.Host(9, "kvm9", 2, 0)]
+    seen = {host: report(**dict({"guests": set()}, **changes)), "kvm8": "kvm8: it does not let us in"}
+    assert hypervisor_facts.strays(vm(7, state, deploy_id="web"), seen, pool) == expected
+
+
 def test_work_on_its_files_and_a_job_of_its_domain_are_transfers():
     assert hypervisor_facts.facts(vm(46), {"kvm1": report(), "kvm2": report(busy=set())})["transfer"] == "running"
     assert hypervisor_facts.facts(vm(42), {"kvm2": report(jobs={"one-42": True})})["transfer"] == "running"

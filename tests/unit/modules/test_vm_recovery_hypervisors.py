@@ -90,6 +90,51 @@ def test_live_migration_ends_where_the_domain_is(runs_on, action, words):
     assert outcome.results["left"] == ([6] if action == "refuse" else [])
 
 
+def three_hosts(*names):
+    return "<HOST_POOL>" + "".join(f"<HOST><ID>{number}</ID><NAME>{name}</NAME><STATE>2</STATE><LAST_MON_TIME>1090</LAST_MON_TIME></HOST>"
+                                   for number, name in enumerate(names)) + "</HOST_POOL>"
+
+
+@pytest.mark.parametrize("state, action, runs_on", [
+    ("SAVE_SUSPEND", "failure", ["kvm2"]), ("SHUTDOWN", "failure", ["kvm2"]), ("HOTPLUG_SAVEAS", "failure", ["kvm2"]), ("PROLOG", "failure", []),
+    ("EPILOG", "failure", []), ("CLEANUP_RESUBMIT", "failure", []), ("MIGRATE", "success", ["kvm2"])])
+def test_a_domain_that_also_is_where_it_should_not_be_keeps_its_vm_from_being_recovered(state, action, runs_on):
+    """Whatever asked host it is on: there may be two of it. A third one has the domain, because another VM is stuck there."""
+    def seen(more, names=("kvm1", "kvm2", "kvm3")):
+        world = fakes.World(Machine(6, state, runs_on + more), Machine(9, "PROLOG"))
+        plain = world.machines[9].xml
+        world.machines[9].xml = lambda: plain().replace("kvm2", "kvm3").replace("<HID>1<", "<HID>2<")
+        world.host_pool = lambda: three_hosts(*names)
+        world.machines[6].last_poll = 1090 if runs_on else 0
+        hosts = Hosts(world)
+        told_ = {vm["id"]: vm for vm in plan(world, hosts)["vms"]}
+        assert told_[9]["action"] == "failure"
+        recover(world, hosts, vms=[6, 9])
+        assert (6 in [call[0] for call in world.calls]) is (told_[6]["action"] == action)
+        return told_[6]
+
+    assert seen([])["action"] == action
+    stray = seen(["kvm3"])
+    assert stray["action"] == "refuse" and "something of its domain is on kvm3" in stray["reason"], stray
+    assert seen(["kvm1"])["action"] == "refuse", "it should have left it, or never was there"
+    if runs_on:
+        assert seen(["kvm3"], ["kvm1", "kvm3", "other"])["action"] == action, "its own host under the name that it has now"
+
+
+def test_a_vm_that_is_locked_between_the_look_and_the_call_is_left_alone():
+    world = fakes.World(Machine(6, "MIGRATE", ["kvm2"]))
+    plain, body = world.vm, world.machines[6].xml
+
+    def vm(number):
+        world.machines[6].xml = lambda: body().replace("<USER_TEMPLATE>", "<LOCK><LOCKED>1</LOCKED></LOCK><USER_TEMPLATE>")
+        return plain(number)
+
+    plan(world, Hosts(world))
+    world.vm = vm
+    outcome = recover(world, Hosts(world))
+    assert world.calls == [] and not outcome.changed and "is locked" in outcome.results["vms"][0]["reason"]
+
+
 def test_without_hypervisors_the_same_machine_is_refused():
     world = fakes.World(Machine(6, "MIGRATE", ["kvm2"]))
     seen = told(world, None)
