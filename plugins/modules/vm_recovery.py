@@ -140,6 +140,7 @@ SPEC = {
 def ensure(params, connect, host, check_mode, pause=time.sleep, hypervisors=None):
     """Recover; in check mode a front-end without a daemon has nothing to recover."""
     options = recovery_run.Options(**{name: params[name] for name in recovery_run.Options._fields if name in params})
+    recovery_run.check(options)
     try:
         run = recovery_run.Run(connect(), host, options, check_mode, pause, recovery_run.Look(hypervisors, options) if hypervisors else None)
         plan = run.go()

@@ -13,7 +13,7 @@ import contextlib
 from collections import namedtuple
 
 from . import evidence, hypervisor, hypervisor_facts, recovery, vm_states
-from .errors import CoreError, NotConverged
+from .errors import CoreError, NotConverged, Problems
 from .plan import Change, Plan
 
 ACTIVE = 3
@@ -28,6 +28,16 @@ Options = namedtuple(
     "transfers_elsewhere order",
     defaults=(None, 30, 60, False, 300, 1.0, 50, 5, (), hypervisor.LOCATION, (), ()))
 Finding = namedtuple("Finding", "vm evidence decision hosts", defaults=({},))      # hosts: name → answered, off, or why not
+
+
+def check(options):
+    """Refuse options with which nothing is ever begun, whatever check mode foresees, or the daemon is asked without a pause."""
+    problems = [f"{name} is {getattr(options, name)}; the least is {least}" for name, least in (("batch", 1), ("max_failures", 1), ("wait_timeout_s", 0))
+                if getattr(options, name) < least]
+    if options.poll_s <= 0:
+        problems.append(f"poll_s is {options.poll_s}; it must be more than 0")
+    if problems:
+        raise Problems("cannot recover VMs with these options", problems)
 
 
 def survey(api, host, options, known=None, hypervisors=None, called=None):

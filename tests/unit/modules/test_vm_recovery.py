@@ -257,6 +257,14 @@ def test_recoveries_begin_in_the_operators_order(params, first):
     assert foreseen.plan.as_list() == outcome.plan.as_list()
 
 
+@pytest.mark.parametrize("check_mode", [True, False])
+def test_limits_with_which_nothing_would_be_begun_are_refused_together(check_mode):
+    world = World(Machine(1, "PROLOG"))
+    with pytest.raises(CoreError, match="cannot recover VMs with these options: 4 problems") as caught:
+        recover(world, check_mode, batch=0, max_failures=0, wait_timeout_s=-1, poll_s=0)
+    assert all(word in str(caught.value) for word in ("batch is 0", "max_failures is 0", "wait_timeout_s is -1", "poll_s is 0")) and world.requests == 0
+
+
 def test_check_mode_foresees_more_than_a_batch():
     def world():
         return World(*[Machine(number, "PROLOG") for number in range(1, 8)])
