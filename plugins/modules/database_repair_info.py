@@ -88,7 +88,8 @@ why_absent:
   sample: "MariaDB does not answer at root@/run/mysqld/mysqld.sock: 2002 Can't connect"
 findings:
   description:
-    - What is wrong. C(name) is the error number, C(stopped), C(filter), C(elsewhere), C(missing source), C(difference), C(behind) or C(unknown contents);
+    - What is wrong. C(name) is the error number, C(stopped), C(filter), C(file), C(elsewhere), C(missing source), C(taken back), C(difference), C(behind) or
+      C(unknown contents);
       C(verb), C(source), C(table) and C(key) are options of M(constellation.opennebula.database_repair), C(site) is the playbook site.yml,
       and an empty verb means that there is nothing to do here.
   returned: always

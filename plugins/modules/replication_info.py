@@ -112,6 +112,13 @@ gtid:
       type: bool
       returned: when O(wait_gtid_pos) was given
   sample: {slave_pos: 0-1-46, binlog_pos: 0-1-46, current_pos: 0-1-46, binlog_state: 0-1-46}
+configured_filters:
+  description:
+    - The table filters that the next start of the server brings, by the connection's name, as its configuration files have them now. Those that are live are in
+      RV(sources). Null where it cannot be told, as of a server on another host.
+  returned: always
+  type: dict
+  sample: {zone0: [opennebula.acl, opennebula.db_versioning]}
 variables:
   description: The global variables that matter for replication, as the server spells their values.
   returned: always
@@ -167,13 +174,15 @@ def read(params, server):
         rows = [row for row in server.slaves() if params["names"] is None or row["Connection_name"] in params["names"]]
         variables = server.variables(VARIABLES)
         gtid = dict(server.rows(POSITIONS)[0])
+        arguments = server.next_arguments()
         shown = server.shown_certificate() if variables.get("have_ssl") == "YES" else None
     except NotThere as absent:
-        return {"present": False, "why_absent": str(absent), "sources": [], "status": [], "rows": [], "gtid": {}, "variables": {}, "semi_sync": {}}
+        return {"present": False, "why_absent": str(absent), "sources": [], "status": [], "rows": [], "gtid": {}, "variables": {}, "semi_sync": {},
+                "configured_filters": None}
     if reached is not None:
         gtid["reached"] = reached
     return {
-        "present": True, "sources": replication.parse(rows), "status": [replication.status_of(row) for row in rows], "rows": rows, "gtid": gtid,
+        "present": True, "configured_filters": None if arguments is None else replication.configured_filters(arguments), "sources": replication.parse(rows), "status": [replication.status_of(row) for row in rows], "rows": rows, "gtid": gtid,
         "variables": variables, "semi_sync": server.status("rpl_semi_sync%"), "server_id": int(variables["server_id"]),
         "gtid_domain_id": int(variables["gtid_domain_id"]), "read_only": variables["read_only"] != "OFF",
         "certificate_fingerprint": certificate.fingerprint(shown) if shown else ""}

@@ -294,7 +294,7 @@ def run_case(checks, name, foretell):
                     f"{name}: verify.yml names it on {fault.node}: {', '.join(fault.says)}", verdict.log)
     first, done = mend(checks, name, foretell)
     if world.configured and not any("site --tags" in command for command in done):
-        # Green is what runs. The evidence says that the file is wrong where it comes back after a restart, and what sets it right.
+        # The evidence says that the file is wrong where it comes back after a restart, and what sets it right.
         checks.that(any("site.yml --tags database" in line for line in headed(first, world.standby.name)), f"{name}: repair.yml tells of the file", first)
         stage.play("playbooks/site.yml", "--tags", "database", name=f"repairs-{name}-file").must_succeed()
     for fault in faults:

@@ -178,6 +178,26 @@ class Server:
         folder = None if self.host or not rows else self.value("SELECT @@GLOBAL.datadir")
         return {row["Connection_name"]: _stored_password(folder, row) if folder else None for row in rows}
 
+    def next_arguments(self):
+        """Return the arguments with which this host's server would be started now as text, None where it cannot be told.
+
+        Those of its files as ``mariadbd --print-defaults`` writes them, and those that the running one was given besides.
+        """
+        if self.host:
+            return None
+        where = self.rows("SELECT @@GLOBAL.datadir AS folder, @@GLOBAL.pid_file AS file")[0]
+        try:
+            with open(os.path.join(where["folder"], where["file"]), encoding="utf-8") as stream:
+                process = f"/proc/{int(stream.read())}"
+            with open(f"{process}/cmdline", encoding="utf-8") as stream:
+                given = stream.read().split("\0")[1:]
+            files = [one for one in given if one.startswith(("--defaults-", "--no-defaults"))]
+            done = subprocess.run([os.readlink(f"{process}/exe"), *files, "--print-defaults"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                  stderr=subprocess.DEVNULL, timeout=self.timeout_s, check=False, encoding="utf-8", errors="replace")
+        except (OSError, ValueError, subprocess.TimeoutExpired):
+            return None
+        return " ".join([done.stdout, *given]) if done.returncode == 0 else None
+
     def login_refused(self, host, port, user, password, ca=None):
         """Return the words with which ``host`` refuses this login, "" when it lets us in, None when it cannot be told."""
         other = Server({"login_host": host, "login_port": port, "login_user": user, "login_password": password, "login_tls_ca": ca,

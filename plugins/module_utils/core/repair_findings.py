@@ -31,11 +31,11 @@ class Finding:
                 "command": repair.command(node, self.verb, self.source, self.table, self.key, self.host, self.port or "", inventory)}
 
 
-def findings(facts_of, expected=None, servers=None):
+def findings(facts_of, expected=None, servers=None, configured=None):
     """Return Findings of a server.
 
     facts_of: {source name: Facts of that source}; expected: {source name: tables of its filter}; servers: {source name: (host, port, other hosts that
-    are right, too) to pull from}.
+    are right, too) to pull from}; configured: {source name: tables} of the filters that the server's next start brings, None where that is not known.
     """
     found = []
     for name, facts in facts_of.items():
@@ -49,6 +49,9 @@ def findings(facts_of, expected=None, servers=None):
             found.append(Finding("filter", name, f"its live filter lists {len(replication.filter_of(row))} tables"
                                  + (f" and ignores {ignored}" if ignored else "") + f", wanted {len(want)}", "refilter",
                                  hint="If it comes back after a restart, the configuration file is wrong: site.yml --tags database."))
+        if want and configured is not None and configured.get(name, []) != sorted(want):
+            found.append(Finding("file", name, f"the configuration file has {len(configured.get(name, []))} tables for its filter, wanted {len(want)}: the next "
+                                 "start of MariaDB brings that", repair.SITE))
         wrong = list(_of_address(name, row, (servers or {}).get(name)))
         if wrong:
             found += wrong      # what it gets and what it lacks is judged once it pulls from the right server

@@ -165,4 +165,6 @@ def report(servers, database, expected, addresses=None):
     """Return Findings: everything that is wrong towards any source, and everything declared that is not there."""
     look = Look(servers, database, servers.here())
     names = list(dict.fromkeys([row["Connection_name"] for row in look.here.rows] + list(expected or ())))
-    return findings({name: look.facts(Request("", name, database=database)) for name in names}, expected, addresses)
+    arguments = look.server.next_arguments()
+    return findings({name: look.facts(Request("", name, database=database)) for name in names}, expected, addresses,
+                    None if arguments is None else replication.configured_filters(arguments))

@@ -188,6 +188,21 @@ def filter_of(row):
     return sorted(table.strip() for table in _text(row.get("Replicate_Do_Table")).split(",") if table.strip())
 
 
+_CONFIGURED = re.compile(r"--(\S+)\.replicate[-_]do[-_]table=(\S+)")
+
+
+def configured_filters(arguments):
+    """Return {prefix: tables} of a server's arguments: the filters that its next start brings. The prefix is a connection's name, in exact case.
+
+    >>> configured_filters("--port=1 --zone0.replicate-do-table=one.b --zone0.replicate_do_table=one.a")
+    {'zone0': ['one.a', 'one.b']}
+    """
+    found = {}
+    for prefix, tables in _CONFIGURED.findall(arguments):
+        found.setdefault(prefix, set()).update(filter(None, tables.split(",")))
+    return {prefix: sorted(tables) for prefix, tables in found.items()}
+
+
 def other_filters(row):
     """Return the filters besides the table filter that are in force, by their column."""
     columns = ("Replicate_Do_DB", "Replicate_Ignore_DB", "Replicate_Ignore_Table", "Replicate_Wild_Do_Table", "Replicate_Wild_Ignore_Table",

@@ -26,16 +26,18 @@ class Verdict:
         return asdict(self)
 
 
-def health(rows, variables, wanted, settings=None, targets=None, undeclared="red"):
+def health(rows, variables, wanted, settings=None, targets=None, undeclared="red", configured=None):
     """Return Verdicts for one server: its sources against ``wanted``, its variables against the rules and ``settings``.
 
     settings: {variable: value} on top of replication_rules.RULES (None drops a rule); targets: {source name: GTID position that it must have reached}.
-    undeclared: level of sources that nobody declared ("red", "ok", or None for silence).
+    undeclared: level of sources that nobody declared ("red", "ok", or None for silence); configured: {source name: tables} that the next start of the
+    server brings, None where that is not known.
     """
     live = replication.by_name(rows)
     verdicts = []
     for source in wanted:
         verdicts += _source_health(source, live.get(source.name), (targets or {}).get(source.name))
+        verdicts += _configured_health(source, configured)
     if undeclared:
         verdicts += [Verdict(undeclared, f"source {name}", "is not declared", f"towards {live[name].get('Master_Host')}",
                              "Remove it with replication_source state: absent, or declare it.") for name in sorted(set(live) - {s.name for s in wanted})]
@@ -77,6 +79,16 @@ def _source_health(source, row, target):
             late = gtid.missing(row.get("Gtid_Slave_Pos") or "", target)
             yield (Verdict("red", subject, "is behind", f"has {row.get('Gtid_Slave_Pos') or 'nothing'}, its source is at {target}",
                            "Wait for it; if it stays behind, look at its error.") if late else Verdict("ok", subject, f"has reached {target}"))
+
+
+def _configured_health(source, configured):
+    """The live filter is what the server has now, until it is started again."""
+    have = None if configured is None else configured.get(source.name, [])
+    if source.do_tables and have is not None and have != sorted(source.do_tables):
+        yield Verdict("red", f"source {source.name}", "has another table filter in the configuration file",
+                      f"the next start of MariaDB brings: {', '.join(have) or 'none'}; wanted: {', '.join(sorted(source.do_tables))}; a misspelt prefix "
+                      f"({', '.join(sorted(set(configured) - {source.name})) or 'there is none'}) is silently no filter", "This writes it:", verb="site",
+                      source=source.name)
 
 
 def _threads_health(subject, row):

@@ -193,7 +193,7 @@ def _semi_sync_on_standby(variables, filtered, plain):
 def _taken_back(variables, filtered, plain):
     positions = [variables.get(name) or "" for name in ("gtid_slave_pos", "gtid_binlog_pos")]
     ids = [int(variables.get(name) or 0) for name in ("gtid_domain_id", "server_id")]
-    entry = gtid.taken_back(*positions, *ids) if _on(variables, "read_only") else ""
+    entry = gtid.taken_back(*positions, *ids) if not same_value(variables.get("read_only", "OFF"), "OFF") else ""
     if entry:
         return (f"gtid_slave_pos says {entry}, an event of this server's own, and its binary log ends at {positions[1] or 'nothing'}: a crash took it back, "
                 "and replication from there would leave it out for ever, with every thread saying Yes", SET_BACK)

@@ -273,7 +273,7 @@ def _replication(topology, node, report, seen, inventory=()):
         known = {key: value for key, value in have.items() if key not in ("state",) and key in replication.Source.__dataclass_fields__}
         wanted += replication.wanted_sources([dict(known, user=have.get("user") or "unknown", state="started", do_tables=source.get("do_tables", []),
                                                    **encrypted, **{key: source[key] for key in ("name", "host", "port")})])
-    verdicts = replication_health.health(report["rows"], report["variables"], wanted, node["settings"])
+    verdicts = replication_health.health(report["rows"], report["variables"], wanted, node["settings"], configured=report.get("configured_filters"))
     raw = replication.by_name(report["rows"])
     hosts = {source["name"]: (source["host"], source["port"]) for source in node["pair_sources"] + node["federation_sources"]}
     for verdict in verdicts:

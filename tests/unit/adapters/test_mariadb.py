@@ -2,6 +2,8 @@
 """The MariaDB adapter without a server: what it says when there is none, secrets, and dumps through stand-in programs."""
 import os
 import stat
+import subprocess
+import sys
 
 import pytest
 from ansible_collections.constellation.opennebula.plugins.module_utils.adapters import mariadb
@@ -224,3 +226,22 @@ def test_nobody_there_and_no_entry_are_no_trouble_with_tls(errno, monkeypatch):
 
     monkeypatch.setattr(pymysql, "connect", refuse)
     assert mariadb.Server({}).tls_trouble("127.0.0.1", 1, "u", SECRET, "/ca.pem") is None
+
+
+@pytest.mark.parametrize("code, told", [(0, ["--defaults-file=/x.cnf", "--print-defaults"]), (1, None)])
+def test_arguments_of_the_next_start_come_from_the_files_that_the_running_server_was_started_with(tmp_path, monkeypatch, code, told):
+    (tmp_path / "server").write_text(f"#!{sys.executable}\nimport sys, time\nif '--print-defaults' in sys.argv:\n    print(*sys.argv[1:])\n"
+                                     f"    sys.exit({code})\ntime.sleep(60)\n")
+    running = subprocess.Popen([sys.executable, tmp_path / "server", "--defaults-file=/x.cnf", "--user=mysql"])
+    (tmp_path / "pid").write_text(f"{running.pid}\n")
+    monkeypatch.setattr(mariadb.Server, "rows", lambda self, sql: [{"folder": str(tmp_path), "file": "pid"}])
+    monkeypatch.setattr(mariadb.os, "readlink", lambda path: str(tmp_path / "server"))
+    (tmp_path / "server").chmod(0o755)
+    try:
+        found = mariadb.Server({}).next_arguments()
+        assert found == told or found.split()[:2] == told and "--user=mysql" in found
+        assert mariadb.Server({"login_host": "10.0.0.1"}).next_arguments() is None
+    finally:
+        running.kill()
+        running.wait()
+    assert mariadb.Server({}).next_arguments() is None, "nobody with that number runs"

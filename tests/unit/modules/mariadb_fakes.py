@@ -38,6 +38,9 @@ class FakeServer:
         return dict(known, rpl_semi_sync_slave_enabled="ON" if self.semi_sync else "OFF", read_only="ON", rpl_semi_sync_master_enabled="OFF",
                     gtid_ignore_duplicates="ON") | self.settings
 
+    def next_arguments(self):
+        return " ".join(f"--{name}.replicate-do-table={table}" for name, tables in self.cnf.items() for table in tables)
+
     def stored_passwords(self, rows):
         return {row["Connection_name"]: self.passwords.get(row["Connection_name"]) if self.reads_file else None for row in rows}
 

@@ -21,6 +21,7 @@ class FakeServer:
     def __init__(self, world, name, domain, acl, read_only=1):
         self.world, self.where, self.domain, self.acl, self.read_only = world, name, domain, dict(acl), read_only
         self.status, self.now, self.writes, self.absent, self.deaf = [], 0.0, [], False, False
+        self.arguments = "--zone0.replicate-do-table=opennebula.acl"
 
     def clock(self):
         return self.now
@@ -45,6 +46,9 @@ class FakeServer:
 
     def slaves(self):
         return [dict(row) for row in self.status]
+
+    def next_arguments(self):
+        return self.arguments
 
     def value(self, sql, args=()):
         return self.rows(sql, args) and "0-1-9"
@@ -218,6 +222,14 @@ def test_info_names_the_row_the_verb_and_the_command_and_changes_nothing():
     assert any("--limit beta1 -e repair_verb=remove_row -e repair_source=zone0 -e repair_table=acl -e repair_key=5" in line for line in found["lines"])
     assert world.server.writes == world.master.writes == [] and SECRET not in json.dumps(found)
     assert info(World({1: "a"}, {1: "a"}))["lines"] == ["beta1: nothing to repair"]
+
+
+@pytest.mark.parametrize("arguments, told", [("--zone_0.replicate-do-table=opennebula.acl", True), ("", True), (None, False)])
+def test_filter_that_the_next_start_would_bring_is_told_with_its_remedy(arguments, told):
+    world = World({1: "a"}, {1: "a"})
+    world.server.arguments = arguments
+    assert [(one["name"], one["command"]) for one in info(world)["findings"]] == (
+        [("file", "ansible-playbook constellation.opennebula.site --tags database,federation")] if told else [])
 
 
 def test_info_of_a_host_without_mariadb_and_of_a_missing_source_are_answers():

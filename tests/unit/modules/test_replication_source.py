@@ -339,6 +339,7 @@ def test_what_the_info_module_returns_can_be_given_back():
     ensure(params(pair() + federation()), server)
     report = replication_info.read({"names": None, "wait_gtid_pos": "0-1-46", "wait_timeout_s": 3.0}, server)
     assert report["gtid"]["reached"] and report["read_only"] and json.dumps(report)
+    assert report["configured_filters"] == {"zone0": sorted(TABLES)}
     assert not ensure(params(report["sources"], exclusive=True), server).changed
 
 
