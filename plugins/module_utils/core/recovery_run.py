@@ -119,6 +119,7 @@ class Look:
         """Return host → Report, or the text that says why there is none, for the hosts of these VMs.
 
         What was seen before a VM's last call is no evidence for its next one: what ended in between (a mv, its deletion of the source) was not seen.
+        ``called`` is in whole seconds, rounded down.
         """
         wanted = hypervisor_facts.questions(vms, self.options.datastore_location)
         stale = {host: rows for host, rows in wanted.items() if host not in self.options.hosts_off and not self._fresh(host, rows, now, called)}
@@ -135,7 +136,7 @@ class Look:
 
     def _fresh(self, host, rows, now, called):
         when, answered, unused = self.answers.get(host, (None, (), None))
-        return when is not None and 0 <= now - when < LOOK_S and set(rows) <= set(answered) and all(called.get(row.vm, 0) < when for row in rows)
+        return when is not None and 0 <= now - when < LOOK_S and set(rows) <= set(answered) and all(called.get(row.vm, 0) + 1 <= when for row in rows)
 
 
 def look(api, host, options):

@@ -232,13 +232,16 @@ def test_hosts_are_asked_once_for_all_their_machines_and_again_when_the_answer_i
     assert 2 * 2 <= len(hosts.asked) <= 2 * 6           # at first, after the calls, and every 10 of 25 seconds
 
 
-def test_a_second_call_waits_for_a_look_that_is_newer_than_the_first():
-    """The source's deletion was under way while the first look still saw it whole."""
+@pytest.mark.parametrize("clock", [1100.0, 1100.2, 1100.9])
+def test_a_second_call_waits_for_a_look_that_is_newer_than_the_first(clock):
+    """The source's deletion was under way while the first look still saw it whole. Calls are noted in whole seconds: one of the look's second came after it."""
     world = fakes.World(Machine(7, "PROLOG_MIGRATE"))
+    world.clock = clock
     hosts = Hosts(world, {("kvm1", 7): 8 * MIB, ("kvm2", 7): 8 * MIB})
     plain = world.vm_recover
 
     def recover_and_delete(number, operation):
+        world.clock += 0.05
         hosts.disks.pop(("kvm1", 7), None)
         plain(number, operation)
 
