@@ -17,7 +17,12 @@ LEVELS = 3                                               # ways to fence one nod
 
 def declared(fence):
     """Return a host's fence variable as the list of its devices, in the order in which they are tried."""
-    return [fence] if isinstance(fence, dict) else list(fence or [])
+    return [fence] if isinstance(fence, dict) else list(fence) if isinstance(fence, (list, tuple)) else []
+
+
+def is_usable(device):
+    """Tell whether one device of a fence variable is a mapping with at least the name of an agent."""
+    return _is_mapping(device) and bool(device.get("agent")) and isinstance(device["agent"], str)
 
 
 def device_id(node, level=1):
@@ -34,7 +39,9 @@ def judge(zone, laboratory, third_vote, hosts):
 
     hosts: {front-end: its variables}.
     """
-    problems, warnings = [], []
+    problems = [f"zone {zone}: {name} of {host} must be a mapping of names to values" for host, variables in hosts.items()
+                for name in ("cluster_properties", "cluster_fence_options") if variables.get(name) and not _is_mapping(variables[name])]
+    warnings = []
     given = [(_mapping(variables.get("cluster_properties")), _mapping(variables.get("cluster_fence_options")), declared(variables.get("fence")))
              for variables in hosts.values()]
     properties = {name: value for own, dummy_options, dummy_fence in given for name, value in own.items()}
@@ -83,8 +90,12 @@ def _delay(options, fence):
     return None if None in parts or own.get("pcmk_delay_max") else sum(parts)
 
 
+def _is_mapping(given):
+    return isinstance(given, dict) and all(isinstance(name, str) for name in given)
+
+
 def _mapping(given):
-    return given if isinstance(given, dict) else {}
+    return given if _is_mapping(given) else {}
 
 
 POWER = {0: "on", 2: "off"}

@@ -154,8 +154,8 @@ def derive(inventory, known_variables=(), prefixes=()):
     warnings = []
     for name, hosts in members.items():
         _check_zone(inventory, zones[name], hosts, addresses, problems)
-        told = fencing.judge(name, zones[name]["laboratory"], isinstance(inventory[hosts[0]].get("zone_quorum_device"), dict),
-                             {host: inventory[host] for host in hosts})
+        device = inventory[hosts[0]].get("zone_quorum_device")
+        told = fencing.judge(name, zones[name]["laboratory"], bool(device) and isinstance(device, dict), {host: inventory[host] for host in hosts})
         problems += told[0]
         warnings += told[1]
     _check_addresses(zones, addresses, problems)
@@ -168,7 +168,7 @@ def derive(inventory, known_variables=(), prefixes=()):
         raise Problems("the inventory is not usable", problems, hint="Nothing was touched. Mend the inventory and run again.")
     for name, zone in zones.items():
         given = inventory[members[name][0]].get("zone_quorum_device")
-        zone.update(links=links[name], quorum_device=devices[name], quorum_host=str(given["host"]) if isinstance(given, dict) else "")
+        zone.update(links=links[name], quorum_device=devices[name], quorum_host=str(given["host"]) if given and isinstance(given, dict) else "")
     return _build(release, layout, zones, members, addresses, server_ids, inventory, tls, warnings)
 
 
@@ -386,13 +386,12 @@ def _check_fencing(inventory, zone, hosts, problems):
             if not zone["laboratory"]:
                 problems.append(f"{host}: no fencing: without it a partition runs both front-ends. Set fence: {{agent: fence_…, …}} "
                                 "(or, where no data matters, zone_laboratory: true)")
-        elif not isinstance(device, (dict, list)) or not all(isinstance(one, dict) and one.get("agent") for one in fencing.declared(device)):
+        elif not isinstance(device, (dict, list)) or not all(map(fencing.is_usable, fencing.declared(device))):
             problems.append(f"{host}: fence must be a mapping with at least agent, as in fence: {{agent: fence_ilo_ssh, ip: …, username: …, password: …}}, "
                             "or a list of such mappings, tried in this order")
         elif len(fencing.declared(device)) > fencing.LEVELS:
             problems.append(f"{host}: fence has {len(device)} devices; at most {fencing.LEVELS} are tried one after the other")
-    every = {host: [one for one in fencing.declared(device) if isinstance(one, dict) and one.get("agent")] for host, device in devices.items()
-             if isinstance(device, (dict, list))}
+    every = {host: [one for one in fencing.declared(device) if fencing.is_usable(one)] for host, device in devices.items()}
     for host, one in [(host, one) for host, found in every.items() for one in found if one.get("delay_s")]:
         _integer(one["delay_s"], f"{host}: fence: delay_s", problems)
     usable = {host: found[0] for host, found in every.items() if found}
@@ -402,8 +401,8 @@ def _check_fencing(inventory, zone, hosts, problems):
                 problems.append(f"zone {zone['name']}: {first} and {second} have equal fence delays "
                                 f"({option}: {usable[first][option]}): in a partition they kill "
                                 "each other. Leave both out (the front-end that runs OpenNebula is then favoured) or make them different")
-        target = [{(one.get("agent"), one.get("ip"), one.get("port"), one.get("plug")) for one in every[host] if one.get("ip")} for host in (first, second)]
-        for same in sorted(target[0] & target[1], key=str):
+        target = [{tuple(str(one.get(name)) for name in ("agent", "ip", "port", "plug")) for one in every[host] if one.get("ip")} for host in (first, second)]
+        for same in sorted(target[0] & target[1]):
             problems.append(f"zone {zone['name']}: {first} and {second} have the same fence device {same[1]}: fencing one would hit the other")
 
 

@@ -118,7 +118,7 @@ def test_derive_guides_fencing_is_possible_and_warned_about(hosts, warnings):
     changed("beta1 beta2", cluster_properties={"priority-fencing-delay": 0}) | {
         "beta1": dict(inventory()["beta1"], cluster_properties={"priority-fencing-delay": 0}, fence={"agent": "fence_x", "ip": "x", "delay_s": "5"})},
     changed("beta1 beta2", cluster_properties={"priority-fencing-delay": 0}, cluster_fence_options={"pcmk_delay_max": "9s"}),
-    changed("beta1 beta2", cluster_properties=["misspelt"], cluster_fence_options="misspelt"),
+    changed("beta1 beta2", cluster_properties=None, cluster_fence_options={}),
 ])
 def test_derive_cluster_settings_that_leave_a_partition_an_end_are_no_problem(hosts):
     assert topology.derive(hosts).zones["beta"].mode == "slave"
@@ -129,6 +129,10 @@ def test_derive_with_a_third_vote_nobody_needs_to_wait():
     for name in ("alpha1", "alpha2"):
         hosts[name]["cluster_properties"] = {"priority-fencing-delay": 0}
     assert topology.derive(hosts).warnings == ()
+
+
+def test_derive_empty_third_vote_says_nothing():
+    assert topology.derive(changed("alpha1 alpha2", zone_quorum_device={})).zones["alpha"].quorum_device is None
 
 
 def test_derive_static_delay_with_a_third_vote_only_costs():
@@ -189,6 +193,13 @@ REFUSED = {
                              "zone alpha: cluster_properties has stonith-enabled: False: without fencing a partition runs both front-ends"),
     "nobody waits": (changed("alpha1 alpha2", cluster_properties={"priority-fencing-delay": 0}),
                      "zone alpha: cluster_properties has priority-fencing-delay: 0: nobody waits before it fences"),
+    "properties as a list": (changed("beta1", cluster_properties=["no-quorum-policy"]), "zone beta: cluster_properties of beta1 must be a mapping"),
+    "fence options as a text": (changed("beta1 beta2", cluster_fence_options="password=CANARY"), "cluster_fence_options of beta2 must be a mapping"),
+    "property that is a number": (changed("beta1", cluster_properties={1: 2}), "cluster_properties of beta1 must be a mapping of names to values"),
+    "fence as a number": (changed("beta1", fence=5), "beta1: fence must be a mapping"),
+    "fence of numbers": (changed("beta1", fence={1: 2}), "beta1: fence must be a mapping"),
+    "agent as a number": (changed("beta1", fence=[{"agent": 5}]), "beta1: fence must be a mapping with at least agent"),
+    "addresses as lists": (changed("beta1 beta2", fence={"agent": "fence_x", "ip": ["a"]}), "have the same fence device ['a']"),
     "both wait equally long": (fenced((None, 5)), "zone alpha: fencing of alpha2 by 5 s is delayed, as much as priority-fencing-delay adds"),
     "both wait equally long as told": (fenced((30, 15), cluster_properties={"priority-fencing-delay": "15s"}),
                                        "both may wait equally long and kill each other"),
