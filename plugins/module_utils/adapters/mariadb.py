@@ -190,7 +190,9 @@ class Server:
             with open(os.path.join(where["folder"], where["file"]), encoding="utf-8") as stream:
                 process = f"/proc/{int(stream.read())}"
             with open(f"{process}/cmdline", encoding="utf-8") as stream:
-                given = stream.read().split("\0")[1:]
+                program, *given = stream.read().split("\0")
+            if not program:
+                return None
             files = [one for one in given if one.startswith(("--defaults-", "--no-defaults"))]
             done = subprocess.run([os.readlink(f"{process}/exe"), *files, "--print-defaults"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                   stderr=subprocess.DEVNULL, timeout=self.timeout_s, check=False, encoding="utf-8", errors="replace")

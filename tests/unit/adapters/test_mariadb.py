@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The MariaDB adapter without a server: what it says when there is none, secrets, and dumps through stand-in programs."""
 import os
+import pathlib
 import stat
 import subprocess
 import sys
@@ -237,6 +238,8 @@ def test_arguments_of_the_next_start_come_from_the_files_that_the_running_server
     monkeypatch.setattr(mariadb.Server, "rows", lambda self, sql: [{"folder": str(tmp_path), "file": "pid"}])
     monkeypatch.setattr(mariadb.os, "readlink", lambda path: str(tmp_path / "server"))
     (tmp_path / "server").chmod(0o755)
+    while not (begun := pathlib.Path(f"/proc/{running.pid}/cmdline").read_text()):      # it has its arguments a moment after it has begun
+        assert running.poll() is None, begun
     try:
         found = mariadb.Server({}).next_arguments()
         assert found == told or found.split()[:2] == told and "--user=mysql" in found
