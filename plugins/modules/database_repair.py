@@ -15,6 +15,7 @@ description:
   - M(constellation.opennebula.database_repair_info) shows the evidence and names the verb for each finding. This module chooses nothing by itself, skips
     no event, and writes nothing to the binary log.
   - Does nothing where the verb's goal is already reached.
+  - A copy that takes longer says every five seconds how far it is, C(journalctl -f -t constellation-copy) on the host.
 attributes:
   check_mode:
     description: Gathers the evidence and predicts or refuses exactly as a run does.

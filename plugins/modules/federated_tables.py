@@ -18,6 +18,7 @@ description:
   - Where a seeding or a repair was interrupted before it put anything into place, and the tables are right, only its staging schema
     (C(constellation_seed)) is dropped.
   - Nothing is written to the binary log; every node of a slave zone is seeded by itself.
+  - A copy that takes longer says every five seconds how far it is, C(journalctl -f -t constellation-copy) on the seeded host.
   - Does nothing when all tables are there with a position in the master zone's GTID domain.
   - A server that belongs to the master zone itself is refused.
 attributes:

@@ -15,6 +15,7 @@ import re
 import shutil
 import ssl
 import subprocess
+import syslog
 import tempfile
 import threading
 import time
@@ -245,13 +246,24 @@ class Server:
         return text
 
 
+def to_journal(line):
+    """A module cannot show anything before it ends; whoever waits for a long copy looks here (journalctl -t constellation-copy)."""
+    syslog.openlog("constellation-copy")
+    syslog.syslog(syslog.LOG_INFO, line)
+    syslog.closelog()
+
+
 class Copy:
-    """Dumps of some tables, by the client programs; users and passwords go through 0600 files, never through argv."""
+    """Dumps of some tables, by the client programs; users and passwords go through 0600 files, never through argv.
+
+    tell(line): how far one is that takes longer than ``every_s``.
+    """
 
     HEAD = TAIL = 65536      # where mariadb-dump writes its comments
+    _TABLE = re.compile(rb"^-- Dumping data for table `([^`]+)`", re.M)
 
-    def __init__(self, timeout_s=600):
-        self.timeout_s = timeout_s
+    def __init__(self, timeout_s=600, tell=to_journal, every_s=5.0):
+        self.timeout_s, self.tell, self.every_s = timeout_s, tell, every_s
 
     def into(self, source, database, tables, target, schema, where=""):
         """Pipe the tables of ``source`` into ``schema`` of ``target`` (Servers), not binlogged; return the comments of the dump.
@@ -303,7 +315,8 @@ class Copy:
                 "--no-tablespaces", "--skip-lock-tables", "--hex-blob", "--default-character-set=utf8mb4",
                 *(["--no-create-info", "--skip-add-locks", "--skip-disable-keys", "--complete-insert", f"--where={where}"] if where else []),
                 database, *tables]
-        head, tail = b"", b""
+        head, tail, size, table = b"", b"", 0, "its first table"
+        begun = told = time.monotonic()
         with tempfile.TemporaryFile() as complaints:
             dump = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=complaints)
             overdue = threading.Timer(self.timeout_s, dump.kill)
@@ -313,6 +326,10 @@ class Copy:
                     sink.write(chunk)
                     head = head if len(head) >= self.HEAD else head + chunk
                     tail = (tail + chunk)[-self.TAIL:]
+                    size, table = size + len(chunk), (self._TABLE.findall(chunk) or [table])[-1]
+                    if time.monotonic() >= told + self.every_s:
+                        told = time.monotonic()
+                        self.tell(f"copying {database} of {source.where}: {size / 1e6:.1f} MB in {told - begun:.0f} s, at {_shown(table)}")
                 failed = dump.wait()
             finally:
                 overdue.cancel()
@@ -323,6 +340,8 @@ class Copy:
             if failed or b"-- Dump completed" not in tail[-500:]:
                 raise CoreError("cannot dump the tables", f"{database} of {source.where}", _last_words(complaints) or f"mariadb-dump ended with {failed}",
                                 "The user needs SELECT on the database; nothing was changed here.")
+        if told > begun:
+            self.tell(f"copied {database} of {source.where}: {size / 1e6:.1f} MB in {time.monotonic() - begun:.0f} s")
         return (head + b"\n" + tail).decode("utf-8", "replace")
 
 
@@ -403,6 +422,10 @@ def _option_file(server):
         yield path
     finally:
         os.unlink(path)
+
+
+def _shown(name):
+    return name.decode("utf-8", "replace") if isinstance(name, bytes) else name
 
 
 def _last_words(stream):

@@ -88,6 +88,16 @@ def test_copy_that_takes_too_long_is_ended(programs):
         copy_into(timeout_s=0.3)
 
 
+@pytest.mark.parametrize("every_s, lines", [(0.0, 2), (60.0, 0)])
+def test_long_copy_tells_how_far_it_is(programs, every_s, lines):
+    programs[1]("mariadb-dump", "printf '%s\\n' '-- Dumping data for table `acl`' '-- Dumping data for table `user_pool`' INSERT '-- Dump completed on today'")
+    told = []
+    copy = mariadb.Copy(20, told.append, every_s)
+    copy.into(mariadb.Server(LOGIN), "opennebula", ["acl"], mariadb.Server({"login_unix_socket": "/s.sock"}), "staging")
+    assert len(told) == lines and not any(SECRET in line for line in told)
+    assert not told or told[0].startswith("copying opennebula of seed@127.0.0.1:1: 0.0 MB in 0 s, at user_pool") and told[1].startswith("copied opennebula of ")
+
+
 def test_backup_is_private(programs):
     path = mariadb.Copy().to_file(mariadb.Server(LOGIN), "opennebula", ["acl"], str(programs[0] / "backup"))
     assert stat.S_IMODE(os.stat(path).st_mode) == 0o600 and stat.S_IMODE(os.stat(os.path.dirname(path)).st_mode) == 0o700
