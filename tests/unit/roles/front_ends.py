@@ -68,7 +68,8 @@ elif name == "ip":
 elif name == "systemctl" and argv[-1] in ("mariadb", "pacemaker") and argv[0] in ("start", "stop"):
     save()
 elif name == "systemctl":
-    print("Id=%%s\nLoadState=loaded\nActiveState=inactive\nUnitFileState=disabled" %% argv[-1])
+    active = "active" if argv[-1].split(".")[0] in state["units"] else "inactive"
+    print("Id=%%s\nLoadState=loaded\nActiveState=%%s\nUnitFileState=disabled" %% (argv[-1], active))
 '''
 
 
@@ -80,7 +81,7 @@ class FrontEnds:
         for name in NAMES:
             (folder / name).write_text(PROGRAM % {"python": sys.executable, "folder": folder}, encoding="utf-8")
             (folder / name).chmod(0o755)
-        self.state = dict({"nodes": nodes, "standby": [], "active": nodes[0], "lost": [], "dead": [], "loses": {}, "running": True}, **state)
+        self.state = dict({"nodes": nodes, "standby": [], "active": nodes[0], "lost": [], "dead": [], "loses": {}, "running": True, "units": []}, **state)
         (folder / "told").write_text("", encoding="utf-8")
 
     def play(self, tasks, *words, **variables):
@@ -97,6 +98,12 @@ class FrontEnds:
                               env=dict(os.environ, ANSIBLE_CONFIG=str(ROOT / "ansible.cfg"), PYTHONDONTWRITEBYTECODE="1"))
         self.state = json.loads((self.folder / "state.json").read_text(encoding="utf-8"))
         return done.returncode, done.stdout + done.stderr
+
+    def program(self, name, text):
+        """Put a program of a test's own into place and return its path."""
+        (self.folder / name).write_text(text, encoding="utf-8")
+        (self.folder / name).chmod(0o755)
+        return str(self.folder / name)
 
     def told(self):
         """Return what changed something, as "front-end program arguments"."""

@@ -22,6 +22,14 @@ def test_check_of_rejoin_with_a_stopped_database_tells_what_a_run_would_do(tmp_p
     assert "MariaDB of alpha1 is stopped" in screen and "changed=2" in screen and front_ends.told() == []
 
 
+def test_front_end_that_its_cluster_does_not_take_in_is_told_where_to_look(tmp_path):
+    front_ends = FrontEnds(tmp_path, ["alpha1"], running=False, units=["mariadb"])
+    gate = front_ends.program("gate", "#!/bin/sh\necho gate: open: $1\n")
+    code, screen = front_ends.play("rejoin", "-e", f"__cluster_gate_program={gate}", "-e", "__cluster_join_tries=1")
+    assert code != 0 and front_ends.told() == ["alpha1 systemctl start pacemaker"], screen
+    assert "its cluster has not taken it in: pacemaker does not run here any more. Look at journalctl" in " ".join(screen.split()), screen
+
+
 MOVE = {"opennebula_zone": {"name": "alpha", "nodes": ["alpha1", "alpha2", "alpha3"], "services": ["opennebula"], "vip": {"ip": "192.0.2.100"},
                             "endpoint": "http://127.0.0.1:1/RPC2"},
         "__cluster_move": {"from": "alpha1", "to": "alpha2"}}
