@@ -63,7 +63,7 @@ def plan(facts, database, domains, source, tables=FEDERATED_TABLES, replace=Fals
         raise CoreError(
             "refusing to seed the federated tables", why=f"{database} already has {len(facts.tables)} of {len(tables)} ({', '.join(sorted(facts.tables))}), "
             f"which are no complete copy of the master zone's (position in GTID domain {named}: {position or 'none'})",
-            hint="If they may go, run again with replace: true; they are dumped into backup_dir first.")
+            hint="If they may go, run again with replace: true (site.yml: -e federation_replace_tables=true); they are dumped into backup_dir first.")
     before = {"tables": sorted(facts.tables), "position": position or "none"} if facts.tables or position else None
     after = {"tables": sorted(tables), "position": f"of the dump (domain {named})", "from": source}
     return Plan((Change("federated_tables", database, before, after, readable=not force),))

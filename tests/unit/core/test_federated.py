@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Seeding plan and the comparison of contents."""
+import pathlib
 from dataclasses import replace
 
 import pytest
+import yaml
 from ansible_collections.constellation.opennebula.plugins.module_utils.core import federated
 from ansible_collections.constellation.opennebula.plugins.module_utils.core.errors import CoreError
 
@@ -29,9 +31,16 @@ def test_empty_or_interrupted_server_is_seeded(facts):
 @pytest.mark.parametrize("facts",
                          [federated.Facts(ALL, False, 100, "100-3-4"), federated.Facts(ALL[:3], False, 100, "0-1-9"), federated.Facts(ALL[:1], False, 100)])
 def test_foreign_tables_are_replaced_only_when_asked(facts):
-    with pytest.raises(CoreError, match="refusing to seed.*replace: true"):
+    with pytest.raises(CoreError, match="refusing to seed.*replace: true.*-e federation_replace_tables=true"):
         plan(facts)
     assert plan(facts, replace=True)
+
+
+def test_role_hands_on_what_the_refusal_asks_for():
+    role = pathlib.Path(__file__).resolve().parents[3] / "roles/federation"
+    (seed,) = yaml.safe_load((role / "tasks/seed.yml").read_text(encoding="utf-8"))
+    assert seed["constellation.opennebula.federated_tables"]["replace"] == "{{ federation_replace_tables }}"
+    assert yaml.safe_load((role / "defaults/main.yml").read_text(encoding="utf-8"))["federation_replace_tables"] is False
 
 
 def test_copy_that_never_touched_the_tables_only_has_to_go():
