@@ -379,6 +379,8 @@ def table(result, zone):
     vms, images, leftovers = result.get("vms") or result.get("error", {}).get("vms", []), result.get("images", []), result.get("leftovers", [])
     if not vms and ("error" in result or result.get("failed")):
         return [f"zone {zone}: {result.get('msg', 'failed')}"]
+    if result.get("answers") is False:
+        return [f"zone {zone}: it is not known which VMs are stuck. {result['reason']}"]
     lines = [f"zone {zone}: no VM is stuck"]
     if vms:
         lines = [f"zone {zone}: {sum(vm['stuck'] for vm in vms)} of {len(vms)} VMs in transition or failed are stuck"] + _columns(

@@ -529,6 +529,8 @@ def test_the_table_shows_plan_outcome_and_failure():
     done = vm_recovery.recovery_run.table(recover(world).as_result(), "alpha")
     assert done[2].split()[:7] == ["1", "vm1", "kvm1", "PROLOG", "failure", "recovered:", "RUNNING"]
     assert vm_recovery.recovery_run.table({"vms": []}, "beta") == ["zone beta: no VM is stuck"]
+    silent = {"answers": False, "reason": "OpenNebula does not answer at here: Connection refused.", "vms": [], "images": [], "leftovers": [], "stuck": []}
+    assert vm_recovery.recovery_run.table(silent, "beta") == ["zone beta: it is not known which VMs are stuck. " + silent["reason"]]
     assert vm_recovery.recovery_run.table({"failed": True, "msg": "MODULE FAILURE"}, "beta") == ["zone beta: MODULE FAILURE"]
     assert vm_recovery.recovery_run.table({"msg": "OpenNebula does not answer", "error": {}}, "beta") == ["zone beta: OpenNebula does not answer"]
     assert len(vm_recovery.recovery_run.table({"error": {"vms": done and plan(world)["vms"]}}, "x")) > 3
