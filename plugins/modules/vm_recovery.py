@@ -99,7 +99,7 @@ vms:
       state_after: RUNNING
       result: recovered
 left:
-  description: The ids of VMs that are still stuck, or whose recovery was not begun.
+  description: The ids of VMs that are still stuck, or in a C(_FAILURE) state that recovery was to end, or whose recovery was not begun.
   returned: always
   type: list
   elements: int

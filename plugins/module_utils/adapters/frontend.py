@@ -19,6 +19,7 @@ from xml.etree import ElementTree
 from ..core.errors import CoreError
 
 JOURNAL = "var/log/one/recovery.log"
+LOCKS = "run/lock"
 STATE_LINE = re.compile(r"^(\w{3} \w{3} +\d+ [\d:]+ \d{4}) \[.*New (?:VM )?(?:LCM )?state is (\w+)", re.MULTILINE)
 INFORMATION = re.compile(r"^[^\[\n]*\[[^\]\n]*\](?:\[[^\]\n]*\])?\[[ID]\]: ", re.MULTILINE)
 TAIL = 64 * 1024
@@ -54,6 +55,11 @@ class Frontend:
                 found |= {int(word) for word in command[script + 1:][-2:-1] if word.isdigit()}
                 found |= {int(number) for word in command[script + 1:] for number in re.findall(r"/datastores/\d+/(\d+)(?:/|$)", word)}
         return found
+
+    def transfers_by_hand(self):
+        """Return the ids of VMs whose transfer the module vm_transfer holds, also between two of its steps (locks of adapters/transfer.py)."""
+        names = ((path, re.fullmatch(r"vm_transfer\.(\d+)\.lock", path.name)) for path in (self.root / LOCKS).glob("vm_transfer.*.lock"))
+        return {int(name.group(1)) for path, name in names if name and _is_held(path)}
 
     def last_state(self, vm_id):
         """Return (time, state) of the last state that a daemon of this host logged for a VM; None without a log or a line."""
@@ -144,6 +150,20 @@ class Frontend:
                 except OSError:
                     continue
                 yield stat, command
+
+
+def _is_held(path):
+    """Tell whether somebody holds a lock file of ours; anybody may make files in that folder."""
+    try:
+        lock = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
+    except OSError:
+        return False
+    with contextlib.closing(os.fdopen(lock)):
+        try:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return os.fstat(lock).st_uid in (0, os.geteuid())
+        return False
 
 
 def _tail(path, size=TAIL):

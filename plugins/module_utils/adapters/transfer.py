@@ -19,11 +19,11 @@ import tempfile
 import time
 
 from ..core.errors import CoreError
+from .frontend import LOCKS
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"       # systemd's for services
 PACKAGES = {"var": "var/lib/one", "etc": "etc/one"}
 RECORDS = "recovery-transfers.log"      # beside recovery's journal
-LOCKS = "run/lock"
 GRACE_S = 10                            # from the polite signal to the other one
 MOST_BYTES = 1 << 20                    # of what a step printed; the end is kept
 # one_tm exports what these two files assign and is niced (src/mad/sh/madcommon.sh); they are shell, so a shell reads them. exec: the script is our child.

@@ -146,7 +146,7 @@ def look(api, host, options):
         raise CoreError("cannot tell which VMs are stuck", why="no oned runs on this host, so it is not known when it started",
                         hint="Run this on the front-end that holds the zone's address.")
     return evidence.Scene(now=host.now(), started=started, logs=host.logs_since(started), hosts=evidence.parse_hosts(api.host_pool()),
-                          transfers=host.transfers(),
+                          transfers=host.transfers() | host.transfers_by_hand(),
                           journal=host.journal(), transfer_settle_s=options.transfer_settle_s, monitoring_settle_s=options.monitoring_settle_s,
                           retry_failures=options.retry_failures)
 
@@ -251,8 +251,8 @@ class Run:
         vms = [self.vms[number] for number in sorted(self.vms)]
         for vm in vms:
             vm["result"] = vm["result"] or ("unfinished" if vm["calls"] else "not_begun")
-        return {"vms": vms, "left": [vm["id"] for vm in vms if vm["result"] == "not_begun"
-                                     or (vm["stuck"] and vm["result"] in ("refused", "waiting", "failed", "unfinished"))]}
+        return {"vms": vms, "left": [vm["id"] for vm in vms if vm["result"] == "not_begun" or (
+            (vm["stuck"] or vm_states.is_failure(vm["state"])) and vm["result"] in ("refused", "waiting", "failed", "unfinished"))]}
 
     def failed(self):
         return [number for number in sorted(self.vms) if self.vms[number]["result"] in ("failed", "unfinished")]
@@ -270,7 +270,9 @@ class Run:
             for finding in begun + fresh:
                 if finding.vm.id in self.open or len(self.failed()) < self.options.max_failures:
                     self._act(finding)
-            waiting = [finding for finding in findings if finding.decision.action == recovery.WAIT and stuck(finding)]
+            # a *_FAILURE state waits only when we brought the VM there, in a run that was cut short, or when it is asked for
+            waiting = [finding for finding in findings if finding.decision.action == recovery.WAIT
+                       and (stuck(finding) or vm_states.is_failure(finding.vm.state))]
             if not self.open and not self.missed and not waiting and (self.check_mode or not todo or len(self.failed()) >= self.options.max_failures):
                 return
             if self.host.now() >= deadline:
@@ -351,7 +353,7 @@ class Run:
             record["result"] = "predicted"
             return
         now = find_vm(self.api, vm.id)
-        if now is None or (now.state, now.seq, now.locked) != (vm.state, vm.seq, vm.locked):
+        if now is None or (now.state, now.seq, now.locked) != (vm.state, vm.seq, vm.locked) or vm.id in self.host.transfers_by_hand():
             if not record["calls"]:
                 self.changes.pop()          # the ground moved: the next round looks at it afresh
             return

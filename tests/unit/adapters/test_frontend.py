@@ -6,6 +6,7 @@ import time
 
 import pytest
 from ansible_collections.constellation.opennebula.plugins.module_utils.adapters.frontend import Frontend
+from ansible_collections.constellation.opennebula.plugins.module_utils.adapters.transfer import Transfers
 from ansible_collections.constellation.opennebula.plugins.module_utils.core.errors import CoreError
 
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -82,6 +83,20 @@ def test_the_journal_keeps_the_last_entry_and_skips_a_torn_line(root):
     assert json.loads(frontend.journal_path.read_text(encoding="utf-8").splitlines()[-1])["result"] == "recovered"
     with pytest.raises(CoreError, match="cannot write recovery's journal at /nowhere/x"):
         Frontend(root, "/nowhere/x").record({"vm": 1})
+
+
+def test_transfers_that_the_module_vm_transfer_holds_are_seen_between_its_steps(root):
+    (root / "run/lock").mkdir(parents=True)
+    front, place = Frontend(root), Transfers(root, root / "var/log/one/recovery.log")
+    assert front.transfers_by_hand() == set()
+    with place.locked(7), place.locked(8):
+        assert front.transfers_by_hand() == {7, 8}
+    assert front.transfers_by_hand() == set() and (root / "run/lock/vm_transfer.7.lock").exists()
+    os.mkfifo(root / "run/lock/vm_transfer.9.lock")
+    (root / "run/lock/vm_transfer.x.lock").symlink_to("/etc/shadow")
+    (root / "run/lock/vm_transfer.5.lock").symlink_to("vm_transfer.7.lock")
+    with place.locked(7):
+        assert front.transfers_by_hand() == {7}
 
 
 def test_two_recoveries_are_never_at_work_at_once(root):

@@ -40,7 +40,7 @@ class World:
         self.ends_transfers, self.deaf, self.dies_after = ends_transfers, deaf, dies_after
         self.images, self.held = "", False
         self.datastores = [(0, "ssh", 1), (1, "ssh", 0)]
-        self.outcomes = []
+        self.outcomes, self.by_hand = [], set()
         self.calls, self.notes, self.monitored_at, self.started, self.requests = [], [], 0, STARTED, 0
 
     # the daemon
@@ -104,6 +104,9 @@ class World:
 
     def transfers(self):
         return self._transfers
+
+    def transfers_by_hand(self):
+        return self.by_hand
 
     def last_state(self, number):
         return self.machines[number].logged

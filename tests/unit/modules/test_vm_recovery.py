@@ -179,6 +179,26 @@ def test_a_transfer_on_another_front_end_keeps_its_vm_from_being_recovered_and_n
     assert {number for number, unused, unused2 in world.calls} == {2} and world.clock < 1110
 
 
+def test_a_transfer_that_vm_transfer_holds_is_left_alone_also_between_its_steps():
+    """A retry then would copy over what the next step copies."""
+    world = World(Machine(1, "PROLOG_FAILURE"))
+    world.by_hand = {1}
+    (seen,) = plan(world, retry_failures=True)["vms"]
+    assert seen["action"] == "wait" and "a transfer for it still runs" in seen["reason"]
+    world.by_hand, read, pause = set(), world.vm, world.pause
+
+    def vm(number):
+        world.by_hand = {1} if world.clock < 1105 else set()           # it begins between the look and the call
+        return read(number)
+
+    def wait(seconds):
+        pause(seconds)
+        world.by_hand = world.by_hand if world.clock < 1105 else set()
+
+    world.vm, world.pause = vm, wait
+    assert results(recover(world, retry_failures=True)) == {1: "recovered"} and world.calls == [(1, "retry", "PROLOG_FAILURE")] and world.clock > 1105
+
+
 def test_a_transfer_that_does_not_end_is_left_alone():
     world = World(Machine(1, "PROLOG"), transfers=[1])
     outcome = recover(world, wait_timeout_s=5)
@@ -343,6 +363,30 @@ def test_an_interrupted_recovery_is_finished_by_the_next_run():
     world.clock += 100
     outcome = recover(world)
     assert results(outcome) == {1: "recovered", 2: "recovered"} and world.machines[1].state == "RUNNING" and world.machines[1].starts == 1
+
+
+def test_a_next_run_waits_until_it_can_finish_an_interrupted_recovery_and_tells_what_it_could_not():
+    """The daemon was started a moment ago, so that a lost transfer may still run: the VM waits in a state in which nothing is under way."""
+    def interrupted(**more):
+        world = World(Machine(1, "PROLOG"), dies_after=1, **more)
+        with pytest.raises(NotThere):
+            recover(world)
+        assert world.machines[1].state == "PROLOG_FAILURE"
+        world.dies_after, world.started = None, world.clock + 1
+        world.clock += 5
+        return world
+
+    world = interrupted()
+    outcome = recover(world)
+    assert results(outcome) == {1: "recovered"} and outcome.results["left"] == [] and world.machines[1].starts == 1
+    outcome = recover(interrupted(), wait_timeout_s=9)
+    assert results(outcome) == {1: "waiting"} and outcome.results["left"] == [1]
+    world = interrupted()
+    world.clock += 100
+    body = world.machines[1].xml
+    world.machines[1].xml = lambda: body().replace("<USER_TEMPLATE>", "<LOCK><LOCKED>1</LOCKED></LOCK><USER_TEMPLATE>")
+    outcome = recover(world)
+    assert results(outcome) == {1: "refused"} and outcome.results["left"] == [1]
 
 
 @pytest.mark.parametrize("locked, result", [("<LOCK><LOCKED>1</LOCKED><OWNER>3</OWNER><TIME>900</TIME><REQ_ID>5</REQ_ID></LOCK>", "refused"),
