@@ -115,6 +115,9 @@ class OpenNebula:
     def host_pool(self):
         return self.pool("host")
 
+    def host(self, host_id):
+        return self.call("one.host.info", host_id)
+
     def vm(self, vm_id):
         return self.call("one.vm.info", vm_id)
 

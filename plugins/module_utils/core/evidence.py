@@ -4,13 +4,15 @@
 """What the daemon's pools, this front-end's logs and our own journal say about a VM, weighed into recovery.Evidence.
 
 When did the transition begin? The history record has a start time for some steps only; a suspend or a shutdown leaves none. So, strongest first:
-our journal (a retry of ours), the last state that a daemon of this host logged, the record's time of the step under way, any later time in
-the record. A time in the record that is later than the daemon's start stands against a log that says otherwise: the log may be of another time (when this
-front-end was active last, before the daemon logged to syslog, the hour that comes twice). And where the running daemon logs into files, a VM that it never logged a new state for cannot have begun anything since it started.
+our journal (a retry of ours), a time in the record that is later than the daemon's start, the last state that a daemon of this host logged, the record's
+time of the step under way. The log comes after the record, because it may be of another time: when this front-end was active last, before the daemon
+logged to syslog, in the hour that comes twice. And where the running daemon logs into files, a VM that it never logged a new state for cannot have begun
+anything since it started.
 Times are whole seconds; the same second as the daemon's start counts as after it, which is the side that does nothing.
 
 What does monitoring say of a domain? Seen: LAST_POLL (from 5.12 also MONITORING/TIMESTAMP) moved since the daemon started, with state a.
-Not seen: the host was monitored since then, and a VM that a report "a" would have brought to RUNNING (BOOT*) is still where it was. Not so in a cloud.
+Not seen: the host was monitored since then, and a VM that a report "a" would have brought to RUNNING (BOOT*) is still where it was. Not so in a cloud,
+nor from 5.12 on, where a host's report does not tell of its VMs.
 """
 from __future__ import annotations
 
@@ -26,7 +28,8 @@ from .recovery import UNKNOWN, Evidence
 Vm = namedtuple("Vm", "id name owner state host hid previous_host seq action last_poll poll records error deploy_id disks extras attaching snapshot locked",
                 defaults=("", (), (), "", None, False))
 Disk = namedtuple("Disk", "id size_mib is_file")
-Host = namedtuple("Host", "id name state monitored_at")
+# whole: a report of it tells of all its VMs (up to 5.10, with LAST_MON_TIME; later ones come in parts, at times of their own)
+Host = namedtuple("Host", "id name state monitored_at whole", defaults=(True,))
 Record = namedtuple("Record", "seq host hid tm_mad ds_id action times vm_mad", defaults=("",))
 
 # Facts of the moment, shared by all VMs. logs: this daemon writes its logs into files here.
@@ -58,13 +61,17 @@ def parse_vms(text):
 
 
 def parse_hosts(text):
-    """Return id → Host. From 5.12 on LAST_MON_TIME is gone and MONITORING/TIMESTAMP may be there."""
+    """Return the Hosts of a pool, or of one.host.info, by id.
+
+    From 5.12 on LAST_MON_TIME is gone; MONITORING/TIMESTAMP stands in one.host.info only, and is empty in the pool (recorded from 7.4.0).
+    """
     try:
         root = ElementTree.fromstring(text)
     except ElementTree.ParseError as error:
         raise CoreError("cannot read the host pool", why=f"it is not XML: {error}") from None
-    hosts = [Host(_int(node, "ID"), node.findtext("NAME"), _int(node, "STATE"), _int(node, "LAST_MON_TIME") or _int(node, "MONITORING/TIMESTAMP"))
-             for node in root.findall("HOST") if node.find("ID") is not None]
+    hosts = [Host(_int(node, "ID"), node.findtext("NAME"), _int(node, "STATE"), _int(node, "LAST_MON_TIME") or _int(node, "MONITORING/TIMESTAMP"),
+                  node.find("LAST_MON_TIME") is not None)
+             for node in ([root] if root.tag == "HOST" else root.findall("HOST")) if node.find("ID") is not None]
     return {host.id: host for host in hosts}
 
 
@@ -164,8 +171,8 @@ def _seen(vm, scene):
 def _domain(vm, scene, monitored):
     if vm.state in _SINGLE_HOST:
         return "running" if _seen(vm, scene) == "a" else UNKNOWN
-    known = vm.records and vm.records[-1].vm_mad in _ONE_OF_A_KIND
-    return "absent" if vm.state.startswith("BOOT") and monitored == "yes" and known else UNKNOWN
+    known = vm.records and vm.records[-1].vm_mad in _ONE_OF_A_KIND and scene.hosts[vm.hid].whole if monitored == "yes" else False
+    return "absent" if vm.state.startswith("BOOT") and known else UNKNOWN
 
 
 def _source(vm, scene):

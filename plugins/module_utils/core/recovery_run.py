@@ -48,6 +48,19 @@ def survey(api, host, options, known=None, hypervisors=None, called=None):
     return [_left_elsewhere(finding, options) for finding in _survey(api, host, options, known, hypervisors, called)]
 
 
+def _with_reports(api, scene, options, wanted):
+    """Return the hosts with the times of their last reports. From 5.12 on pools have none, so that the hosts that matter are asked for one by one."""
+    hosts = dict(scene.hosts)
+    for number, host in scene.hosts.items():
+        if not host.whole and not host.monitored_at and (number in wanted or host.name in options.hosts_off):
+            try:
+                hosts.update(evidence.parse_hosts(api.host(number)))
+            except CoreError as error:
+                if getattr(error, "code", None) != NO_SUCH_OBJECT:
+                    raise
+    return hosts
+
+
 def _left_elsewhere(finding, options):
     """A VM that another front-end's transfer works on is left alone; what was seen there before this run began cannot be waited for."""
     if finding.vm.id not in options.transfers_elsewhere or finding.decision.action not in recovery.ACTIONS + (recovery.WAIT,):
@@ -61,6 +74,7 @@ def _survey(api, host, options, known, hypervisors, called):
     scene = look(api, host, options)
     whole = [_with_history(api, vm, known) for vm in _moving(api, options.vms)]
     unrest = [vm for vm in whole if vm and vm_states.family(vm.state) != "REST"]
+    scene = scene._replace(hosts=_with_reports(api, scene, options, {record.hid for vm in unrest for record in vm.records[-2:]}))
     findings = [judge(vm, scene, host) for vm in unrest]
     if hypervisors is None:
         return findings

@@ -62,6 +62,11 @@ def test_what_monitoring_says_of_the_domain(state, last_poll, poll, domain):
     assert evidence.weigh(vm(state, last_poll, poll), SCENE, None).domain == domain
 
 
+def test_a_report_that_does_not_tell_of_the_vms_says_nothing_of_their_domains():
+    scene = SCENE._replace(hosts={0: evidence.Host(0, "kvm1", 2, 1090, whole=False)})
+    assert evidence.weigh(vm("BOOT"), scene, None)[2:5:2] == ("yes", "unknown") and evidence.weigh(vm("BOOT"), SCENE, None).domain == "absent"
+
+
 @pytest.mark.parametrize("state, poll, shown, domain", [
     ("BOOT", "", "absent", "absent"), ("BOOT", "", "running", "unknown"), ("BOOT", "", "unclear", "unclear"),
     ("SAVE_SUSPEND", "a", "absent", "unknown"), ("SAVE_SUSPEND", "a", "unclear", "unclear"),
@@ -118,7 +123,9 @@ def test_recorded_vms_and_hosts_of_all_releases_are_read():
     assert (migrate.host, migrate.previous_host, migrate.action) == ("hostB", "hostA", "live-migrate")
     for release in ("5.0.2", "7.4.0"):
         hosts = evidence.parse_hosts(json.loads((SHARED / f"xmlrpc/{release}/hostpool_info_with_vms.json").read_text())["result"][1])
-        assert len(hosts) >= 3 and (release != "5.0.2" or hosts[0].monitored_at > 0)
+        assert len(hosts) >= 3 and (release != "5.0.2" or hosts[0].monitored_at > 0) and all(host.whole is (release == "5.0.2") for host in hosts.values())
+    alone = evidence.parse_hosts(json.loads((SHARED / "xmlrpc/7.4.0/host_info_with_vms.json").read_text())["result"][1])
+    assert hosts[0].monitored_at == 0 and alone[0].monitored_at == 1795200765 and not alone[0].whole, "its pool has no time, the host by itself has"
     print(f"{cases} recorded VMs read")
     assert cases > 100
 

@@ -197,6 +197,43 @@ def test_host_that_is_said_to_be_off_and_reports_is_not_believed_to_be_off():
         assert believed or f"kvm2: it is said to be off, and it reported to the daemon {ago} s ago" in seen["reason"]
 
 
+class Later(fakes.World):
+    """A daemon of 5.12 or later: its pool of hosts has no times, a host by itself has."""
+
+    def __init__(self, *machines, reported):
+        super().__init__(*machines, monitoring=False)
+        self.reported, self.told = reported, []
+
+    def host_pool(self):
+        return "<HOST_POOL>" + "".join(f"<HOST><ID>{number}</ID><NAME>{name}</NAME><STATE>2</STATE><MONITORING/></HOST>"
+                                       for number, name in enumerate(("kvm1", "kvm2", "kvm3"))) + "</HOST_POOL>"
+
+    def host(self, number):
+        self.told.append(number)
+        if self.reported.get(number) is None:
+            raise fakes.Refused("one.host.info", "here", 1024, f"[one.host.info] Error getting host [{number}].")
+        return (f"<HOST><ID>{number}</ID><NAME>kvm{number + 1}</NAME><STATE>2</STATE><MONITORING><TIMESTAMP>{self.reported[number]}</TIMESTAMP></MONITORING>"
+                "</HOST>")
+
+
+@pytest.mark.parametrize("runs_on, action", [(["kvm2"], "success"), ([], "failure"), (["kvm1"], "refuse"), (["kvm1", "kvm2"], "refuse")])
+def test_from_5_12_on_a_boot_is_ended_by_what_its_host_shows_once_that_was_monitored(runs_on, action):
+    for reported, expected in ((1059, "wait" if "kvm1" not in runs_on else "refuse"), (None, "wait" if "kvm1" not in runs_on else "refuse"), (1060, action)):
+        world = Later(Machine(6, "BOOT", runs_on), reported={0: 1090, 1: reported})
+        seen = told(world, Hosts(world))
+        assert seen["action"] == expected and set(world.told) == {0, 1}, (reported, seen)
+    world = Later(Machine(6, "BOOT", runs_on), reported={0: 1090, 1: 1090})
+    assert told(world, None)["action"] == "refuse", "a report of the host does not tell of its VMs"
+
+
+def test_from_5_12_on_a_host_that_reports_is_not_believed_to_be_off_either():
+    for ago, believed in ((20, False), (60, True), (None, True)):
+        world = Later(Machine(6, "CLEANUP_RESUBMIT"), reported={0: 1090, 1: ago and 1100 - ago})
+        seen = told(world, Hosts(world), hosts_off=["kvm2"])
+        assert (seen["action"] == "failure") is believed, (ago, seen)
+        assert believed or "it reported to the daemon 20 s ago" in seen["reason"]
+
+
 @pytest.mark.parametrize("state", ["PROLOG", "BOOT", "EPILOG", "SHUTDOWN", "PROLOG_MIGRATE", "PROLOG_FAILURE", "BOOT_FAILURE"])
 def test_what_can_only_be_done_on_a_host_that_is_off_is_neither_tried_nor_waited_for(state):
     world = fakes.World(Machine(6, state), monitoring=False)
