@@ -48,11 +48,11 @@ def survey(api, host, options, known=None, hypervisors=None, called=None):
     return [_left_elsewhere(finding, options) for finding in _survey(api, host, options, known, hypervisors, called)]
 
 
-def _with_reports(api, scene, options, wanted):
+def _with_reports(api, scene, wanted):
     """Return the hosts with the times of their last reports. From 5.12 on pools have none, so that the hosts that matter are asked for one by one."""
     hosts = dict(scene.hosts)
     for number, host in scene.hosts.items():
-        if not host.whole and not host.monitored_at and (number in wanted or host.name in options.hosts_off):
+        if number in wanted and not host.whole and not host.monitored_at:
             try:
                 hosts.update(evidence.parse_hosts(api.host(number)))
             except CoreError as error:
@@ -74,7 +74,7 @@ def _survey(api, host, options, known, hypervisors, called):
     scene = look(api, host, options)
     whole = [_with_history(api, vm, known) for vm in _moving(api, options.vms)]
     unrest = [vm for vm in whole if vm and vm_states.family(vm.state) != "REST"]
-    scene = scene._replace(hosts=_with_reports(api, scene, options, {record.hid for vm in unrest for record in vm.records[-2:]}))
+    scene = scene._replace(hosts=_with_reports(api, scene, {record.hid for vm in unrest for record in vm.records[-2:]}))
     findings = [judge(vm, scene, host) for vm in unrest]
     if hypervisors is None:
         return findings
