@@ -38,7 +38,7 @@ class Node:
     address: str
     login: dict = field(repr=False)
     server_id: int
-    fence: str
+    fence: tuple                       # the agents of its fence devices, in the order in which they are tried
     secrets: tuple = field(repr=False)
     zone_name: str
 
@@ -50,7 +50,12 @@ class Node:
             options["ssh_identity_file"] = self.login["key"]
         if self.login["become"]:
             options["sudo"] = True
-        return testinfra.get_host(f"ssh://{self.login['user']}@{self.login['host']}:{self.login['port']}", **options)
+        return testinfra.get_host(f"ssh://{self.login['user']}@{in_url(self.login['host'])}:{self.login['port']}", **options)
+
+    @property
+    def devices(self):
+        """Return the names of its fence devices."""
+        return [f"fence_{self.name}" + (f"_level{level}" if level > 1 else "") for level in range(1, len(self.fence) + 1)]
 
     def read(self, command):
         """Return what ``command`` prints; an exit code other than 0 fails the test with its error text."""
@@ -102,6 +107,7 @@ class Zone:
     federation_vip: str
     endpoint: str
     laboratory: bool
+    third_vote: bool
     services: tuple
     layout: str
     nodes: tuple = field(default=())
@@ -215,13 +221,24 @@ def federation_of(found):
         given = int(zone["id"])
         number = given if given >= 0 else next(slave_ids) if zone["mode"] == "slave" else 0
         vip = str(ipaddress.ip_interface(zone["vip"]).ip)
-        nodes = tuple(Node(one["name"], one["address"], one["login"], int(one["server_id"]), one["fence"], tuple(one["secrets"].items()), name)
+        nodes = tuple(Node(one["name"], one["address"], one["login"], int(one["server_id"]), tuple(one["fence"]), secrets_of(one["secrets"]), name)
                       for one in members)
         zones.append(Zone(
             name=name, mode=zone["mode"], id=number, vip=vip, endpoint=zone["endpoint"] or f"http://{in_url(vip)}:{PORT}/RPC2",
             federation_vip=str(ipaddress.ip_interface(zone["federation_vip"]).ip) if zone["federation_vip"] else "",
-            laboratory=bool(zone["laboratory"]), services=tuple(zone["services"]) or SERVICES, layout=zone["layout"], nodes=nodes))
+            laboratory=bool(zone["laboratory"]), third_vote=bool(zone["third_vote"]), services=tuple(zone["services"]) or SERVICES, layout=zone["layout"],
+            nodes=nodes))
     return Federation(tuple(zones))
+
+
+def secrets_of(found):
+    """Return the pairs of (name, secret); of several fence devices each has one.
+
+    >>> secrets_of({"db": "a", "fence": ["b", "c"]})
+    (('db', 'a'), ('fence', 'b'), ('fence level 2', 'c'))
+    """
+    fence = [(f"fence level {level}" if level > 1 else "fence", secret) for level, secret in enumerate(found.get("fence", ()), 1)]
+    return tuple([(name, secret) for name, secret in found.items() if name != "fence"] + fence)
 
 
 def in_url(address):

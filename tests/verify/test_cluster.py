@@ -26,7 +26,8 @@ def test_all_nodes_are_in(zone):
 def test_cluster_has_quorum_and_waits_for_all(zone):
     for node in zone.nodes:
         flags = node.host.run("corosync-quorumtool -s").stdout       # exit code 2 is "no quorum": the text says it better
-        assert "Quorate:          Yes" in flags and ("2Node" in flags) == (len(zone.nodes) == 2), f"{node.name}: {flags}"
+        assert "Quorate:          Yes" in flags and ("2Node" in flags) == (len(zone.nodes) == 2 and not zone.third_vote), f"{node.name}: {flags}"
+        assert zone.third_vote == bool(re.search(r"^\s*0+(x0+)?\s+1\s+Qdevice", flags, re.M)), f"{node.name}: {flags}"
         # about the next start, and read only then: a zone that has grown while it ran has it in the file alone
         waits = "WaitForAll" in flags or re.search(r"^\s*wait_for_all: 1$", node.read("cat /etc/corosync/corosync.conf"), re.M)
         assert waits, f"{node.name}: {flags}"
@@ -39,7 +40,7 @@ def test_nothing_has_failed(zone):
 
 def test_properties_are_the_proven_ones(zone):
     wanted = {"no-quorum-policy": "stop", "stonith-enabled": "true", "dc-deadtime": "5s",
-              "priority-fencing-delay": "5s" if len(zone.nodes) == 2 else "0"}
+              "priority-fencing-delay": "5s" if len(zone.nodes) == 2 and not zone.third_vote else "0"}
     if zone.laboratory and not any(node.fence for node in zone.nodes):
         wanted["stonith-enabled"] = "false"
     properties = zone.properties()
@@ -47,7 +48,7 @@ def test_properties_are_the_proven_ones(zone):
 
 
 def test_fence_devices_run_and_never_on_their_own_node(zone):
-    devices = {f"fence_{node.name}": node.name for node in zone.nodes if node.fence}
+    devices = {device: node.name for node in zone.nodes for device in node.devices}
     until(lambda: devices.keys() <= started(zone).keys())
     running = started(zone)
     assert devices, "no node of this zone has a fence device"
@@ -59,9 +60,9 @@ def test_fence_devices_run_and_never_on_their_own_node(zone):
 
 def test_fence_devices_power_off_and_leave_off(zone):
     for node in zone.nodes:
-        if node.fence:
+        for device in node.devices:
             pairs = {pair.get("name"): pair.get("value") for pair in zone.configuration().findall(
-                f".//primitive[@id='fence_{node.name}']/instance_attributes/nvpair")}
+                f".//primitive[@id='{device}']/instance_attributes/nvpair")}
             assert (pairs.get("pcmk_reboot_action"), pairs.get("pcmk_host_list")) == ("off", node.name)
 
 

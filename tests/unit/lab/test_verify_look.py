@@ -19,7 +19,8 @@ FIRST = r"""1: lo    inet 127.0.0.1/8 scope host lo\       valid_lft forever pre
 2: eth0    inet 10.90.1.100/16 brd 10.90.255.255 scope global secondary eth0\       valid_lft forever preferred_lft forever
 2: eth0    inet6 fe80::ff:fe5a:10b/64 scope link \       valid_lft forever preferred_lft forever
 """
-SECOND = FIRST.replace("10.90.1.11/16", "10.90.1.12/16").replace("10.90.1.100/16", "10.90.1.10/16").replace("fe80::ff:fe5a:10b/64 scope link", "2001:db8::100/64")
+SECOND = FIRST.replace("10.90.1.11/16", "10.90.1.12/16").replace("10.90.1.100/16", "10.90.1.10/16").replace(
+    "fe80::ff:fe5a:10b/64 scope link", "2001:db8::100/64")
 
 
 class Front:
@@ -32,9 +33,12 @@ class Front:
 
 
 def zone(vip):
-    found = {"name": "alpha1", "address": "10.90.1.11", "server_id": 1, "fence": "", "secrets": {}, "login": {}, "zone": {
-        "name": "alpha", "id": 0, "mode": "master", "vip": vip, "federation_vip": "", "endpoint": "", "laboratory": False, "services": [], "layout": "standby"}}
-    made = look.federation_of([found]).zones[0]
+    found = {"name": "alpha1", "address": "10.90.1.11", "server_id": 1, "fence": ["fence_ilo_ssh", "fence_apc"], "login": {}, "zone": {
+        "name": "alpha", "id": 0, "mode": "master", "vip": vip, "federation_vip": "", "endpoint": "", "laboratory": False, "services": [], "layout": "standby",
+        "third_vote": True}, "secrets": {"db": "CANARY-db", "fence": ["CANARY-ilo", ""]}}
+    federation = look.federation_of([found])
+    made = federation.zones[0]
+    assert made.third_vote and made.nodes[0].devices == ["fence_alpha1", "fence_alpha1_level2"] and federation.secrets == ["CANARY-db", "CANARY-ilo"]
     return dataclasses.replace(made, nodes=(Front("alpha1", FIRST), Front("alpha2", SECOND)))
 
 
@@ -47,3 +51,10 @@ def test_holder_of_an_address_is_found_whatever_its_kind(vip, holder, endpoint):
 
 def test_address_is_compared_whole():
     assert ipaddress.ip_address("10.90.1.1") not in look.configured(FIRST) and len(look.configured(FIRST)) == 5
+
+
+@pytest.mark.parametrize("address", ["10.90.1.11", "2001:db8::11", "alpha1.example"])
+def test_node_is_reached_whatever_its_address(address):
+    login = {"host": address, "port": 2222, "user": "root", "key": "", "become": False, "options": ""}
+    reached = look.Node("alpha1", address, login, 1, (), (), "alpha").host.backend.host
+    assert (reached.name, reached.port, reached.user) == (address, "2222", "root")
