@@ -23,6 +23,8 @@ class ActionModule(ActionBase):
         limits = {name: arguments[name] for name in ("certificate_days", "free_mb") if name in arguments}
         hostvars, topology = task_vars["hostvars"], task_vars["opennebula_topology"]
         seen = {node: {part: hostvars[node].get(variable) for part, variable in arguments["reports"].items()} for node in topology["nodes"]}
-        checks = verification.verify(topology, seen, task_vars.get("ansible_inventory_sources") or (), **limits)
-        result.update(changed=False, checks=[one.as_dict() for one in checks], bad=[one.as_dict() for one in report.bad(checks)], lines=report.lines(checks))
+        hosts = task_vars.get("ansible_play_hosts_all", topology["nodes"])
+        checks = verification.verify(topology, seen, task_vars.get("ansible_inventory_sources") or (), hosts=hosts, **limits)
+        result.update(changed=False, checks=[one.as_dict() for one in checks], bad=[one.as_dict() for one in report.bad(checks)],
+                      lines=report.lines(checks, verification.left_out(topology, hosts)))
         return result

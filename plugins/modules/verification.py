@@ -11,6 +11,7 @@ version_added: "0.1.0"
 description:
   - Compares the results of the reading modules of all front-ends with the topology and with each other, on the controller.
   - What could not be seen is C(unknown), which is as little green as C(red).
+  - A zone all of whose front-ends are left out of the run (C(--limit)) is not judged; the report names it.
 author:
   - The constellation.opennebula team (@constellation)
 notes:

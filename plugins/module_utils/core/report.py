@@ -40,8 +40,8 @@ def bad(checks):
     return [one for one in checks if one.status != GREEN]
 
 
-def lines(checks):
-    """Return what a tired person reads: first the summary, then every line that is not green, then how many are green where."""
+def lines(checks, left_out=()):
+    """Return what a tired person reads: first the summary, then every line that is not green, then how many are green where, then who was left out."""
     wrong = bad(checks)
     text = [f"{len(checks) - len(wrong)} of {len(checks)} checks are green" + (f", {len(wrong)} are not:" if wrong else "")]
     for one in wrong:
@@ -51,4 +51,5 @@ def lines(checks):
         if one.status == GREEN:
             areas = green.setdefault(one.target, {})
             areas[one.area] = areas.get(one.area, 0) + 1
-    return text + [f"  green   {target}: {', '.join(f'{area} {count}' for area, count in areas.items())}" for target, areas in green.items()]
+    text += [f"  green   {target}: {', '.join(f'{area} {count}' for area, count in areas.items())}" for target, areas in green.items()]
+    return text + [f"  -       {target}: not looked at, it is not part of this run (--limit)" for target in left_out]

@@ -18,11 +18,17 @@ OWN = {"frontend": ("addresses", "units"), "cluster": ("running", "nodes"), "rep
        "tables": ("present",)}
 
 
-def verify(topology, seen, inventory=(), certificate_days=30, free_mb=500):
+def left_out(topology, hosts):
+    """Return {zone: its front-ends} of the zones that a run on these hosts leaves out (--limit)."""
+    return {name: zone["nodes"] for name, zone in topology["zones"].items() if not set(zone["nodes"]) & set(hosts)}
+
+
+def verify(topology, seen, inventory=(), certificate_days=30, free_mb=500, hosts=None):
     """Return the Checks of the whole federation, zones first.
 
     inventory: what ansible-playbook was given with -i, for the commands; certificate_days: how long a certificate must be good at least;
-    free_mb: how much space every filesystem that is written to must have.
+    free_mb: how much space every filesystem that is written to must have; hosts: whom this run asks, if not everybody: nothing is said of
+    a zone that was left out as a whole.
     """
     checks = []
     for zone in topology["zones"].values():
@@ -38,7 +44,9 @@ def verify(topology, seen, inventory=(), certificate_days=30, free_mb=500):
             checks += _contents(topology, zone["nodes"], seen, inventory, "replication", f"zone {zone['name']}")
     if topology["layout"] == layouts.GUIDE:
         checks += _lost_by_its_writer(topology, seen)
-    return checks
+    away = {} if hosts is None else left_out(topology, hosts)
+    silent = {target for zone, nodes in away.items() for target in (zone, *nodes)}
+    return [one for one in checks if one.target not in silent]
 
 
 def _part(reports, part):

@@ -83,13 +83,14 @@ def test_topology_reports_all_problems_as_one_failure_with_data():
 
 
 def test_verification_hands_every_front_ends_reports_to_core():
-    nodes = {"alpha1": {}, "alpha2": {}}
+    topology = {"nodes": {"alpha1": {}, "alpha2": {}}, "zones": {"alpha": {"nodes": ["alpha1", "alpha2"]}}}
     hostvars = {"alpha1": {"front": {"a": 1}, "database": {"b": 2}}, "alpha2": {"front": {"a": 3}}}
     bad = mock.Mock(as_dict=lambda: {"ok": False})
     with mock.patch.object(verification.verification, "verify", return_value=[bad]) as verify, \
             mock.patch.object(verification.report, "bad", side_effect=list), mock.patch.object(verification.report, "lines", return_value=["red"]):
         result = plugin(verification, {"reports": {"frontend": "front", "replication": "database"}}).run(
-            task_vars={"hostvars": hostvars, "opennebula_topology": {"nodes": nodes}})
-    assert verify.call_args.args[:2] == ({"nodes": nodes}, {"alpha1": {"frontend": {"a": 1}, "replication": {"b": 2}},
-                                                            "alpha2": {"frontend": {"a": 3}, "replication": None}})
+            task_vars={"hostvars": hostvars, "opennebula_topology": topology, "ansible_play_hosts_all": ["alpha1"]})
+    assert verify.call_args.kwargs["hosts"] == ["alpha1"]
+    assert verify.call_args.args[:2] == (topology, {"alpha1": {"frontend": {"a": 1}, "replication": {"b": 2}},
+                                                "alpha2": {"frontend": {"a": 3}, "replication": None}})
     assert (result["changed"], result["bad"], result["lines"]) == (False, [{"ok": False}], ["red"])

@@ -85,6 +85,17 @@ def bad(reports):
     return [(one.target, one.status, one.what) for one in report.bad(verification.verify(FACTS, reports))]
 
 
+def test_zone_that_the_run_leaves_out_is_not_judged_and_named():
+    reports = {name: found for name, found in seen().items() if name.startswith("beta")}
+    assert {one.target for one in report.bad(verification.verify(FACTS, reports))} == {"alpha", "alpha1", "alpha2"}
+    assert report.bad(verification.verify(FACTS, reports, hosts=["beta1", "beta2"])) == []
+    away = verification.left_out(FACTS, ["beta1", "beta2"])
+    assert away == {"alpha": ["alpha1", "alpha2"]}
+    assert report.lines([], away)[-1] == "  -       alpha: not looked at, it is not part of this run (--limit)"
+    one_of_two = {"beta1": reports["beta1"]}      # its other front-end belongs to what was asked for
+    assert "beta2" in {one.target for one in report.bad(verification.verify(FACTS, one_of_two, hosts=["beta1"]))}
+
+
 def test_healthy_federation_is_green_and_everything_was_looked_at():
     checks = verification.verify(FACTS, seen())
     assert report.bad(checks) == []
