@@ -158,12 +158,13 @@ def _is_held(path):
         lock = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError:
         return False
-    with contextlib.closing(os.fdopen(lock)):
-        try:
-            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return os.fstat(lock).st_uid in (0, os.geteuid())
+    try:
+        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
         return False
+    except BlockingIOError:
+        return os.fstat(lock).st_uid in (0, os.geteuid())
+    finally:
+        os.close(lock)
 
 
 def _tail(path, size=TAIL):

@@ -93,6 +93,7 @@ def test_transfers_that_the_module_vm_transfer_holds_are_seen_between_its_steps(
         assert front.transfers_by_hand() == {7, 8}
     assert front.transfers_by_hand() == set() and (root / "run/lock/vm_transfer.7.lock").exists()
     os.mkfifo(root / "run/lock/vm_transfer.9.lock")
+    (root / "run/lock/vm_transfer.3.lock").mkdir()
     (root / "run/lock/vm_transfer.x.lock").symlink_to("/etc/shadow")
     (root / "run/lock/vm_transfer.5.lock").symlink_to("vm_transfer.7.lock")
     with place.locked(7):
