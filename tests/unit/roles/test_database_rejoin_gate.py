@@ -345,6 +345,23 @@ def test_layout_guide_keeps_out_a_node_whose_crash_took_back_what_its_peer_has(g
     assert not shut or reasons == ["alpha2 has writes of alpha1 up to 1-10, alpha1 itself only up to 1-9: its crash took them back"]
 
 
+@pytest.mark.parametrize("here, there, opens", [
+    ({}, {}, True),
+    ({"applied": "2-2-4"}, {}, False),                   # nothing of the peer's was taken back: 1236 has another cause
+    ({}, {"read_only": 0}, False),                       # the peer serves the zone
+    ({"passes_on": 1}, {}, False),                       # layout standby: the peer fetches it again
+    ({}, {"applied": "1-1-10"}, False),                  # each has what the other lost
+    ({"slaves": [row("zone0-slave", sql="No", io="No", io_errno=1236, sql_errno=1062)]}, {}, False),
+])
+def test_layout_guide_lets_in_the_node_that_has_what_its_peers_crash_took_back(gate, config, here, there, opens):
+    own = dict({"slaves": [row("zone0-slave", io="No", io_errno=1236)], "position": "1-1-9", "applied": "2-2-5", "domain": 1, "passes_on": 0}, **here)
+    peer = dict({"position": "2-2-4", "applied": "1-1-9", "domain": 2, "passes_on": 0}, **there)
+    world(gate, FakeServer(**own), FakeServer([row("zone0-master")], **peer))
+    problems, reached = gate.look(config, 5)
+    assert (problems == []) is opens
+    assert not opens or reached.startswith("this node has what the crash of alpha2 took back there; load alpha2 anew")
+
+
 def test_layout_guide_does_not_try_a_channel_again_that_has_more_than_its_source(gate):
     lost = dict(row("zone0-master1", io="No", io_errno=1236), Last_IO_Error="connecting slave requested GTID 1-1-9, which is not in the master's binlog")
     assert not gate.starts_again(lost) and gate.starts_again(dict(lost, Connection_name="zone0"))
