@@ -171,8 +171,8 @@ def _seen(vm, scene):
 def _domain(vm, scene, monitored):
     if vm.state in _SINGLE_HOST:
         return "running" if _seen(vm, scene) == "a" else UNKNOWN
-    known = vm.records and vm.records[-1].vm_mad in _ONE_OF_A_KIND and scene.hosts[vm.hid].whole if monitored == "yes" else False
-    return "absent" if vm.state.startswith("BOOT") and known else UNKNOWN
+    known = vm.records and vm.records[-1].vm_mad in _ONE_OF_A_KIND and vm.hid in scene.hosts and scene.hosts[vm.hid].whole
+    return "absent" if vm.state.startswith("BOOT") and monitored == "yes" and known else UNKNOWN
 
 
 def _source(vm, scene):

@@ -281,7 +281,10 @@ class Run:
             begun = [finding for finding in todo if finding.vm.id in self.open]
             room = len(todo) if self.check_mode else max(0, self.options.batch - len(self.open))        # what is foreseen takes nobody's place
             fresh = sorted((finding for finding in todo if finding.vm.id not in self.open), key=self._turn)[:room]
+            looked = self.host.now()
             for finding in begun + fresh:
+                if self.host.now() - looked > LOOK_S:
+                    break               # a slow daemon, a large batch: the rest is looked at again first
                 if finding.vm.id in self.open or len(self.failed()) < self.options.max_failures:
                     self._act(finding)
             # a *_FAILURE state waits only when we brought the VM there, in a run that was cut short, or when it is asked for

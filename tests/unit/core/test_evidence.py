@@ -67,6 +67,12 @@ def test_a_report_that_does_not_tell_of_the_vms_says_nothing_of_their_domains():
     assert evidence.weigh(vm("BOOT"), scene, None)[2:5:2] == ("yes", "unknown") and evidence.weigh(vm("BOOT"), SCENE, None).domain == "absent"
 
 
+def test_a_host_that_the_daemon_does_not_know_any_more_says_nothing():
+    leaving = vm("MIGRATE", seq=1)
+    leaving = leaving._replace(hid=9, host="kvm9", records=(leaving.records[0], leaving.records[0]._replace(seq=1, host="kvm9", hid=9)))
+    assert evidence.weigh(leaving, SCENE, None).monitored == "yes" and evidence.weigh(leaving, SCENE, None).domain == "unknown"
+
+
 @pytest.mark.parametrize("state, poll, shown, domain", [
     ("BOOT", "", "absent", "absent"), ("BOOT", "", "running", "unknown"), ("BOOT", "", "unclear", "unclear"),
     ("SAVE_SUSPEND", "a", "absent", "unknown"), ("SAVE_SUSPEND", "a", "unclear", "unclear"),

@@ -287,6 +287,25 @@ def test_a_second_call_waits_for_a_look_that_is_newer_than_the_first(clock):
     assert [call[1] for call in world.calls] == ["failure", "success"], "a retry would have deleted the only copy"
 
 
+@pytest.mark.parametrize("slow_s", [0.1, 3.0, 40.0])
+def test_what_was_seen_long_before_a_call_is_looked_for_again(slow_s):
+    """A daemon that takes its time over each call of a large batch."""
+    world = fakes.World(*[Machine(number, "MIGRATE", ["kvm2"]) for number in range(1, 21)])
+    hosts, ages, asked = Hosts(world), [], []
+    ask, call = hosts.ask, world.vm_recover
+
+    def vm_recover(number, operation):
+        ages.append(world.clock - asked[-1])
+        world.clock += slow_s
+        call(number, operation)
+
+    hosts.ask = lambda scripts: (asked.append(world.clock) if scripts else None, ask(scripts))[1]
+    world.vm_recover = vm_recover
+    outcome = recover(world, hosts, wait_timeout_s=3000)
+    assert len(ages) == 20 and max(ages) <= 13 and {vm["result"] for vm in outcome.results["vms"]} == {"recovered"}
+    assert len(asked) == {0.1: 1, 3.0: 5, 40.0: 20}[slow_s], len(asked)
+
+
 def test_disks_are_not_moved_under_a_running_domain():
     world = fakes.World(Machine(7, "PROLOG_MIGRATE", ["kvm2"]), Machine(8, "PROLOG", ["kvm2"]), Machine(9, "EPILOG", ["kvm2"]))
     outcome = recover(world, Hosts(world, {("kvm1", 7): 8 * MIB}))
