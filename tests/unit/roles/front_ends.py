@@ -68,8 +68,11 @@ elif name == "ip":
 elif name == "systemctl" and argv[-1] in ("mariadb", "pacemaker") and argv[0] in ("start", "stop"):
     save()
 elif name == "systemctl":
-    active = "active" if argv[-1].split(".")[0] in state["units"] else "inactive"
-    print("Id=%%s\nLoadState=loaded\nActiveState=%%s\nUnitFileState=disabled" %% (argv[-1], active))
+    blocks = []
+    for unit in [word for word in argv[1:] if not word.startswith("-")]:
+        active = "active" if unit.split(".")[0] in state["units"] else "inactive"
+        blocks.append("Id=%%s\nLoadState=loaded\nActiveState=%%s\nUnitFileState=disabled" %% (unit, active))
+    print("\n\n".join(blocks))
 '''
 
 

@@ -8,6 +8,7 @@ import pathlib
 import sys
 
 import pytest
+from ansible_collections.constellation.opennebula.plugins.module_utils.core import topology
 
 pytest.importorskip("ansible")
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
@@ -49,3 +50,19 @@ def test_move_that_nobody_can_undo_any_more_names_the_command(tmp_path):
     front_ends = FrontEnds(tmp_path, ["alpha1", "alpha2", "alpha3"], loses={"alpha3 standby": ["alpha1", "alpha2", "alpha3"]})
     code, screen = front_ends.play("move", **MOVE)
     assert code != 0 and "pcs node unstandby alpha1 alpha2 alpha3" in " ".join(screen.split()), screen
+
+
+def derived():
+    """Return what the preflight leaves of a zone of two outside a federation."""
+    hosts = {f"alpha{number}": {"zone_name": "alpha", "zone_mode": "standalone", "zone_vip": "192.0.2.100/24", "ansible_host": f"192.0.2.1{number}",
+                                "fence": {"agent": "fence_ilo_ssh", "ip": f"192.0.2.11{number}"}, **dict.fromkeys(topology.SECRETS, "x")} for number in (1, 2)}
+    facts = topology.derive(hosts).as_dict()
+    return {"opennebula_topology": facts, "opennebula_zone": facts["zones"]["alpha"], "opennebula_node": "{{ opennebula_topology.nodes[inventory_hostname] }}",
+            "opennebula_replication_password": "x"}
+
+
+def test_zone_with_a_front_end_that_cannot_be_reached_is_not_moved_and_says_why(tmp_path):
+    front_ends = FrontEnds(tmp_path, ["alpha1", "alpha2"], lost=["alpha2"])
+    code, screen = front_ends.play("switchover", **derived())
+    said = " ".join(screen.split())
+    assert code != 0 and "zone alpha stays on" in said and "alpha2: can be asked" in said and front_ends.told() == [], screen
