@@ -41,14 +41,14 @@ MOVE = {"opennebula_zone": {"name": "alpha", "nodes": ["alpha1", "alpha2", "alph
     (["alpha2"], "alpha1", "zone alpha was moved back to alpha1: alpha2 did not serve it: alpha2 could not be reached any more")])
 def test_front_end_that_is_lost_in_the_middle_of_a_move_leaves_nobody_in_standby(tmp_path, lost, active, message):
     front_ends = FrontEnds(tmp_path, ["alpha1", "alpha2", "alpha3"], loses={"alpha1 standby": lost})
-    code, screen = front_ends.play("move", **MOVE)
+    code, screen = front_ends.play("move", on="alpha1", **MOVE)
     assert code != 0 and message in " ".join(screen.split()), screen
     assert front_ends.state["standby"] == [] and front_ends.state["active"] == active, front_ends.told()
 
 
 def test_move_that_nobody_can_undo_any_more_names_the_command(tmp_path):
     front_ends = FrontEnds(tmp_path, ["alpha1", "alpha2", "alpha3"], loses={"alpha3 standby": ["alpha1", "alpha2", "alpha3"]})
-    code, screen = front_ends.play("move", **MOVE)
+    code, screen = front_ends.play("move", on="alpha1", **MOVE)
     assert code != 0 and "pcs node unstandby alpha1 alpha2 alpha3" in " ".join(screen.split()), screen
 
 
