@@ -9,9 +9,42 @@ class ModuleDocFragment:
     DOCUMENTATION = r"""
 options:
   vms:
-    description: Only these VMs, by id. By default all VMs of the zone.
+    description: Only these VMs, by id. By default all VMs of the zone. An id that the daemon does not have is an error, before anything is done.
     type: list
     elements: int
+  demanded:
+    description:
+      - VMs that are to be deleted or recreated, one operation each. The decisions never choose these operations; they are for what somebody has looked at.
+      - Evidence is gathered for them as for others, and the reason in the result says what the operation destroys, what it leaves behind, what runs where,
+        which copies of the disks were seen, and whether there is only one.
+      - Not done, with the reason, while a transfer or the running daemon is at work on the VM, when it is locked, when a host that may have something of it
+        does not answer (unless it is in O(hosts_off)), when its domain is on two hosts or where it should not be, or when the daemon would refuse the
+        operation in the VM's state, or accept and ignore it.
+      - These VMs are taken besides those of O(vms). To leave all others alone, name them in O(vms), too.
+      - An id that the daemon does not have, two operations for one VM, and an operation that the daemon's release does not have, are one error before
+        anything is done. A VM that is DONE already, or PENDING for V(recreate), needs nothing.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      id:
+        description: The VM.
+        type: int
+        required: true
+      operation:
+        description:
+          - V(delete) destroys the VM with its disks in the system datastore. It is DONE at once, and the clean-up goes on without anyone waiting for it.
+            A domain that runs goes with it only as far as that clean-up reaches; not done where the domain is on a host that the VM left, or where the VM
+            is said to be at rest.
+          - V(recreate) destroys the disks in the system datastore and puts the VM back to PENDING, to be made anew. Not done unless it is known that no
+            domain of it runs, because it is PENDING even if the clean-up fails. A second call is made where the daemon needs one (states
+            HOTPLUG_SAVEAS_POWEROFF and _SUSPENDED in 5.0, HOTPLUG_SAVEAS_UNDEPLOYED and _STOPPED from 6.10 on; no clean-up runs there).
+            VMs in POWEROFF and SUSPENDED only from 6.10 on. Not idempotent once the VM was deployed anew.
+          - V(delete-db) writes DONE into the database and cleans up nothing; domain, folders and disks stay where they are. Not done unless it is known that no
+            domain of it runs. From 5.8 on.
+        type: str
+        choices: [delete, recreate, delete-db]
+        required: true
   transfer_settle_s:
     description:
       - Seconds that the daemon must have run before a lost transfer counts as ended.

@@ -13,7 +13,7 @@ description:
     and calls the daemon's recover operations success, failure or retry.
     Without enough evidence a VM is left alone, and the result says what is missing.
   - Follows every VM to a state in which nothing is under way. That the daemon accepted a call proves nothing.
-  - Deleting and recreating VMs is never chosen and cannot be asked for here.
+  - Deleting and recreating VMs is never chosen. It can be asked for by VM id and operation (O(demanded)).
   - Waits for monitoring and for transfers that still run, as long as O(wait_timeout_s) allows, and so does check mode, which calls no recover operation
     and foresees what a run would do.
   - One recovery runs on a front-end at a time; another one is refused.
@@ -67,6 +67,13 @@ EXAMPLES = r"""
   constellation.opennebula.vm_recovery:
     order: [BOOT, MIGRATE]
     batch: 10
+
+- name: Make one VM anew whose host is gone for good, and touch no other
+  constellation.opennebula.vm_recovery:
+    vms: [42]
+    demanded:
+      - {id: 42, operation: recreate}
+    hosts_off: [kvm3]
 """
 
 RETURN = r"""
@@ -99,7 +106,9 @@ vms:
       state_after: RUNNING
       result: recovered
 left:
-  description: The ids of VMs that are still stuck, or in a C(_FAILURE) state that recovery was to end, or whose recovery was not begun.
+  description:
+    - The ids of VMs that are still stuck, or in a C(_FAILURE) state that recovery was to end, or whose recovery was not begun, or that were not deleted or
+      recreated as O(demanded).
   returned: always
   type: list
   elements: int
@@ -122,6 +131,9 @@ SPEC = {
               "choices": ["PROLOG", "BOOT", "MIGRATE", "SAVE", "EPILOG", "SHUTDOWN", "CLEANUP", "HOTPLUG", "SNAPSHOT", "RESIZE", "BACKUP"]},
     "max_failures": {"type": "int", "default": 5},
     "vms": {"type": "list", "elements": "int"},
+    "demanded": {"type": "list", "elements": "dict", "default": [],
+                 "options": {"id": {"type": "int", "required": True},
+                             "operation": {"type": "str", "required": True, "choices": ["delete", "recreate", "delete-db"]}}},
     "transfer_settle_s": {"type": "int", "default": 30},
     "monitoring_settle_s": {"type": "int", "default": 60},
     "retry_failures": {"type": "bool", "default": False},

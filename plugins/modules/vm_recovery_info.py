@@ -56,6 +56,7 @@ vms:
       action: failure
       reason: the copy of its disks was lost with the daemon; it can be made again from the images
       hosts: {kvm1: answered}
+      demanded: null
       evidence: {began: before, transfer: none, domain: absent, source: unknown, hypervisors: answered}
       leads_to: RUNNING
 images:
@@ -109,6 +110,9 @@ from ..module_utils.core.errors import NotThere
 
 SPEC = {
     "vms": {"type": "list", "elements": "int"},
+    "demanded": {"type": "list", "elements": "dict", "default": [],
+                 "options": {"id": {"type": "int", "required": True},
+                             "operation": {"type": "str", "required": True, "choices": ["delete", "recreate", "delete-db"]}}},
     "transfer_settle_s": {"type": "int", "default": 30},
     "monitoring_settle_s": {"type": "int", "default": 60},
     "retry_failures": {"type": "bool", "default": False},
@@ -127,8 +131,10 @@ SPEC = {
 def read(params, connect, host, hypervisors=None):
     """Return the plan; no daemon is an answer."""
     options = recovery_run.Options(**{name: params[name] for name in recovery_run.Options._fields if name in params})
+    recovery_run.check(options)
     try:
         api = connect()
+        recovery_run.check_named(api, host, options)
         look = recovery_run.Look(hypervisors, options, recovery_leftovers.stores(api.pool("datastore"))) if hypervisors else None
         findings = recovery_run.survey(api, host, options, hypervisors=look)
         leftovers = recovery_leftovers.told(api, look.reports(), {finding.vm.id for finding in findings}, host.now(), options.vms,

@@ -44,7 +44,8 @@ PAGE, OVERLAP = 500, 20     # VMs of a page, and how many of them are on the pag
 VM_ID, CDATA = re.compile(r"<VM>\s*<ID>(\d+)</ID>"), re.compile(r"<!\[CDATA\[.*?\]\]>", re.DOTALL)       # what owners write is CDATA
 ALL_USERS, EVERY_ID = -2, -1
 OWNED = ("template", "image")       # kinds whose pools are asked for by owner and range
-OPERATIONS = {"failure": 0, "success": 1, "retry": 2}      # one.vm.recover; the destructive ones (3, 4, 5) are deliberately not here
+OPERATIONS = {"failure": 0, "success": 1, "retry": 2}      # one.vm.recover; the destructive ones are deliberately not here
+DEMANDED = {"delete": 3, "recreate": 4, "delete-db": 5}     # they have a method of their own, so that no verdict can end in one by mistake
 
 
 class Refused(CoreError):
@@ -148,6 +149,10 @@ class OpenNebula:
 
     def vm_recover(self, vm_id, operation):
         return self.call("one.vm.recover", vm_id, OPERATIONS[operation])
+
+    def vm_recover_demanded(self, vm_id, operation):
+        """Delete or recreate: for a VM and an operation that somebody named."""
+        return self.call("one.vm.recover", vm_id, DEMANDED[operation])
 
     # how it gets there
 

@@ -27,13 +27,14 @@ from .recovery import UNKNOWN, Evidence
 # device that is being attached or detached (target of a disk, MAC of a NIC); snapshot: (disk, id) of the disk snapshot under way; locked: 'onevm lock' (5.6).
 Vm = namedtuple("Vm", "id name owner state host hid previous_host seq action last_poll poll records error deploy_id disks extras attaching snapshot locked",
                 defaults=("", (), (), "", None, False))
-Disk = namedtuple("Disk", "id size_mib is_file")
+Disk = namedtuple("Disk", "id size_mib is_file persistent", defaults=(False,))
 # whole: a report of it tells of all its VMs (up to 5.10, with LAST_MON_TIME; later ones come in parts, at times of their own)
 Host = namedtuple("Host", "id name state monitored_at whole", defaults=(True,))
 Record = namedtuple("Record", "seq host hid tm_mad ds_id action times vm_mad", defaults=("",))
 
-# Facts of the moment, shared by all VMs. logs: this daemon writes its logs into files here.
-Scene = namedtuple("Scene", "now started logs hosts transfers journal transfer_settle_s monitoring_settle_s retry_failures")
+# Facts of the moment, shared by all VMs. logs: this daemon writes its logs into files here. release: the daemon's, asked for where it matters.
+Scene = namedtuple("Scene", "now started logs hosts transfers journal transfer_settle_s monitoring_settle_s retry_failures release",
+                   defaults=("",))
 
 _TIMES = ("STIME", "ETIME", "PSTIME", "PETIME", "RSTIME", "RETIME", "ESTIME", "EETIME")
 _IN_PLACE = ("shared", "qcow2")             # drivers whose system datastore is the same directory on every host
@@ -115,7 +116,7 @@ def _with(shown, evidence):
 
 def _began(vm, scene, last_logged, entry):
     started = int(scene.started)
-    if entry and entry.get("operation") == "retry" and entry.get("time", 0) >= started:
+    if entry and entry.get("operation") in ("retry", "recreate") and entry.get("time", 0) >= started:
         return "after"
     last = vm.records[-1] if vm.records else None
     if last and max(last.times.values(), default=0) >= started:
@@ -223,7 +224,8 @@ def _past(records):
 
 def _devices(node):
     """Return what the template says of the VM's disks, and of the device or snapshot that an operation is about."""
-    disks = {disk: Disk(_int(disk, "DISK_ID", -1), _int(disk, "SIZE"), disk.findtext("DISK_TYPE", "FILE").upper() in ("FILE", "CDROM", ""))
+    disks = {disk: Disk(_int(disk, "DISK_ID", -1), _int(disk, "SIZE"), disk.findtext("DISK_TYPE", "FILE").upper() in ("FILE", "CDROM", ""),
+                        disk.findtext("PERSISTENT") == "YES")
              for disk in node.iterfind("TEMPLATE/DISK")}
     context = node.findtext("TEMPLATE/CONTEXT/DISK_ID")
     attaching = [disk.findtext("TARGET") for disk in disks if disk.findtext("ATTACH") == "YES"]

@@ -38,17 +38,20 @@ _NAME = re.compile(r"[A-Za-z0-9._-]+")
 
 # --- asking ------------------------------------------------------------------------------------------------------------------
 
-def questions(vms, location=LOCATION):
-    """Return host → Questions, for VMs on hypervisors that we know how to ask (KVM), and for the front-end that some move disks from or to."""
+def questions(vms, location=LOCATION, listed=()):
+    """Return host → Questions, for VMs on hypervisors that we know how to ask (KVM), and for the front-end that some move disks from or to.
+
+    listed: ids of VMs whose folders are listed wherever they may be.
+    """
     wanted = {}
     for vm in vms:
-        for place, wants in _looks(vm, location).items():
+        for place, wants in _looks(vm, location, vm.id in listed).items():
             wanted.setdefault(place.host, []).append(Question(vm.id, _names(vm)[-1], vm.deploy_id if _UUID.fullmatch(vm.deploy_id) else "",
                                                               place.folder, wants))
     return {host: sorted(rows) for host, rows in sorted(wanted.items())}
 
 
-def _looks(vm, location):
+def _looks(vm, location, listed=False):
     """Return Place → what to look for in its folder."""
     here, before, columns = _here(vm, location), _before(vm, location), recovery.columns(vm.state)
     found = dict.fromkeys(filter(None, (before if vm.previous_host else None, here)), "")
@@ -59,7 +62,16 @@ def _looks(vm, location):
         found.update({place: "fc" for place in (_saves_to(vm, location),) if place})
     elif "snapshot" in columns and here:
         found[here] = "f"
+    if listed:
+        found.update({place: "f" for place in _places(vm, location) if "f" not in found.get(place, "")})
     return found
+
+
+def _places(vm, location):
+    """Return where a folder of the VM may be: on its host, on the one before, and on this front-end."""
+    here, before = _here(vm, location), _before(vm, location)
+    found = [here, before if vm.previous_host else None, Place(FRONT_END, here.folder) if here else None]
+    return list(dict.fromkeys(place for place in found if place))
 
 
 def _names(vm):
@@ -175,6 +187,50 @@ def _domain(vm, host, reports, off):
         return "unclear" if report.guests & names else "absent"
     # paused is an incoming migration, a full disk, or an operator; without its job it is not known whether it is about to leave
     return "running" if len(names) == 1 and states <= set(_RUNS) and names <= set(report.jobs) else "unclear"
+
+
+def shown(vm, reports, off=(), location=LOCATION):
+    """Return in words what runs where, and which copies of its disks were seen where: what is told to those who want it gone."""
+    if not vm.records:
+        return ["it has no host"]
+    return [*_domains_shown(vm, reports, off), *_disks_shown(vm, reports, off, location)]
+
+
+def _domains_shown(vm, reports, off):
+    words = {"running": "its domain runs on {}", "absent": "no domain of it on {}", "unclear": "something of its domain on {}, which does not simply run"}
+    known = asked(vm, reports, off)
+    if not known:
+        yield f"nobody was asked whether its domain runs on {vm.host}"
+    for host, answer in known.items():
+        if answer == OFF:
+            yield f"{host} is said to be off"
+        else:
+            yield words.get(_domain(vm, host, reports, off), f"not known whether its domain runs on {{}} ({answer})").format(host)
+
+
+def _disks_shown(vm, reports, off, location):
+    last = vm.records[-1]
+    if not vm.disks or last.vm_mad not in _KVM:
+        return
+    if last.tm_mad not in _FILES:
+        yield f"its disks are no files of a folder (transfer driver {last.tm_mad or 'unknown'}): not looked at"
+        return
+    found = {place: None if place.host in off else _folder(place, vm, reports) for place in _places(vm, location)}
+    copies = [place for place, files in found.items() if files and any(f"disk.{disk.id}" in files for disk in vm.disks)]
+    for place, files in found.items():
+        where = f"{place.folder} on {place.host}"
+        if files is None:
+            yield f"not seen: {where}"
+        elif place in copies:
+            names = ", ".join(f"disk.{disk.id}{'' if _whole(disk, files, place, False) else ' (not whole)'}" for disk in vm.disks if f"disk.{disk.id}" in files)
+            yield f"{names} in {where}"
+    unseen = any(files is None for files in found.values())
+    if len(copies) > 1 and last.tm_mad not in _COPYING:
+        yield "that is one shared datastore seen from several places, so one copy"
+    elif len(copies) == 1:
+        yield "not known whether there is another copy of these disks" if unseen else "THE ONLY COPY of these disks that was found"
+    elif not copies:
+        yield "no disk of it was found" + (" where was looked" if unseen else "")
 
 
 def _works(vm, reports):

@@ -23,7 +23,7 @@ How the table thinks, family by family (F, S, R: recover with failure, success, 
   UNKNOWN           F and S both just write RUNNING. Never.
   *_FAILURE         R by the same rules as the state they failed in, but only for those that our own F brought there, or on request.
 A host that is said to be off runs nothing; but what was lost and has to be done again there cannot be.
-delete, recreate and delete-db are in no row.
+delete, recreate and delete-db are in no row: they are for those who ask for them by VM id and operation (recovery_demands.py).
 """
 from __future__ import annotations
 
@@ -241,10 +241,15 @@ def decide(state, evidence):
     'failure'
     """
     if state in TABLE:
-        row = next(row for row in TABLE[state] if _fits(row, evidence))
+        row = fitting(TABLE[state], evidence)
     else:
         row = QUIET if vm_states.is_settled(state) else STRANGE
     return Decision(row.action, row.reason)
+
+
+def fitting(rows, evidence):
+    """Return the first row that fits, None when none does."""
+    return next((row for row in rows if _fits(row, evidence)), None)
 
 
 @functools.lru_cache(maxsize=None)

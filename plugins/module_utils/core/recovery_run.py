@@ -12,7 +12,7 @@ from __future__ import annotations
 import contextlib
 from collections import namedtuple
 
-from . import evidence, hypervisor, hypervisor_facts, recovery, vm_states
+from . import evidence, hypervisor, hypervisor_facts, recovery, recovery_demands, vm_states
 from .errors import CoreError, NotConverged, Problems
 from .plan import Change, Plan
 
@@ -25,9 +25,11 @@ REMOVED = ("the daemon does not have it any more: somebody took it out of the da
 LOOK_S = 10                 # how old an answer of a hypervisor may be when it is acted upon
 Options = namedtuple(
     "Options", "vms transfer_settle_s monitoring_settle_s retry_failures wait_timeout_s poll_s batch max_failures hosts_off datastore_location "
-    "transfers_elsewhere order",
-    defaults=(None, 30, 60, False, 300, 1.0, 50, 5, (), hypervisor.LOCATION, (), ()))
-Finding = namedtuple("Finding", "vm evidence decision hosts", defaults=({},))      # hosts: name → answered, off, or why not
+    "transfers_elsewhere order demanded",
+    defaults=(None, 30, 60, False, 300, 1.0, 50, 5, (), hypervisor.LOCATION, (), (), ()))
+# hosts: name → answered, off, or why not; demand: the operation that was asked for by the VM's id; words: what that destroys and what was seen of the VM
+Finding = namedtuple("Finding", "vm evidence decision hosts demand words", defaults=({}, None, ()))
+CALLS = recovery.ACTIONS + recovery_demands.OPERATIONS
 
 
 def check(options):
@@ -36,16 +38,45 @@ def check(options):
                 if getattr(options, name) < least]
     if options.poll_s <= 0:
         problems.append(f"poll_s is {options.poll_s}; it must be more than 0")
+    problems += recovery_demands.check(options.demanded)
     if problems:
         raise Problems("cannot recover VMs with these options", problems)
 
 
+def check_named(api, host, options):
+    """Refuse VMs that the daemon does not have, and operations that its release does not have. One that we deleted and that was purged is no mistake."""
+    demands = _demands(options)
+    if not demands and not options.vms:
+        return
+    problems = recovery_demands.check(options.demanded, api.version()) if demands else []
+    missing = [number for number in dict.fromkeys([*(options.vms or ()), *demands]) if find_vm(api, number) is None]
+    journal = host.journal() if missing else {}
+    problems += [f"VM {number}: the daemon has no VM of this number" for number in missing
+                 if journal.get(number, {}).get("operation") not in (recovery_demands.DELETE, recovery_demands.DELETE_DB)]
+    if problems:
+        raise Problems("cannot recover these VMs", problems, "A VM's number is its zone's own; onevm list shows those of this one. Nothing was done.")
+
+
+def _demands(options):
+    return {demand["id"]: demand["operation"] for demand in options.demanded or ()}
+
+
 def survey(api, host, options, known=None, hypervisors=None, called=None):
-    """Return a Finding for every VM in which something is, or was, under way. ``known`` keeps histories between surveys of one run.
+    """Return a Finding for every VM in which something is, or was, under way, and for those that an operation is demanded for.
+
+    ``known`` keeps histories between surveys of one run.
 
     hypervisors: a Look, or None to leave them alone. called: VM id → when recover was called for it.
     """
-    return [_left_elsewhere(finding, options) for finding in _survey(api, host, options, known, hypervisors, called)]
+    return [_in_words(_left_elsewhere(finding, options)) for finding in _survey(api, host, options, known, hypervisors, called)]
+
+
+def _in_words(finding):
+    """Put what a demand destroys, and what was seen of its VM, into the reason."""
+    if not finding.demand or finding.decision.action == recovery.LEAVE:
+        return finding
+    reason = finding.decision.reason + ("" if finding.decision.action == finding.demand else f" (asked for: {finding.demand})")
+    return finding._replace(decision=finding.decision._replace(reason="; ".join([reason, *finding.words])))
 
 
 def _with_reports(api, scene, wanted):
@@ -63,7 +94,7 @@ def _with_reports(api, scene, wanted):
 
 def _left_elsewhere(finding, options):
     """A VM that another front-end's transfer works on is left alone; what was seen there before this run began cannot be waited for."""
-    if finding.vm.id not in options.transfers_elsewhere or finding.decision.action not in recovery.ACTIONS + (recovery.WAIT,):
+    if finding.vm.id not in options.transfers_elsewhere or finding.decision.action not in CALLS + (recovery.WAIT,):
         return finding
     return finding._replace(decision=recovery.Decision(
         recovery.REFUSE, "a transfer for it runs on another front-end, left by the daemon that was there: wait until it ends, then run again"))
@@ -72,26 +103,31 @@ def _left_elsewhere(finding, options):
 def _survey(api, host, options, known, hypervisors, called):
     known = {} if known is None else known
     scene = look(api, host, options)
-    whole = [_with_history(api, vm, known) for vm in _moving(api, options.vms)]
-    unrest = [vm for vm in whole if vm and vm_states.family(vm.state) != "REST"]
+    demands = _demands(options)
+    whole = [_with_history(api, vm, known) for vm in _moving(api, options.vms) if vm.id not in demands] + [find_vm(api, number) for number in demands]
+    unrest = sorted((vm for vm in whole if vm and (vm_states.family(vm.state) != "REST" or vm.id in demands)), key=_number)
     scene = scene._replace(hosts=_with_reports(api, scene, {record.hid for vm in unrest for record in vm.records[-2:]}))
-    findings = [judge(vm, scene, host) for vm in unrest]
+    findings = [judge(vm, scene, host, demand=demands.get(vm.id)) for vm in unrest]
     if hypervisors is None:
         return findings
     # what the daemon is at work on, and what rests in a failure that is not ours, is no business of a hypervisor
     open_ = [finding.vm for finding in findings if finding.decision.action != recovery.LEAVE
-             and (vm_states.is_failure(finding.vm.state) or finding.evidence.began != "after")]
+             and (vm_states.is_failure(finding.vm.state) or finding.evidence.began != "after" or finding.demand)]
     doubts = _doubts(scene, options)
     reports, numbers = dict(hypervisors.at(open_, host.now(), called or {}), **doubts), {vm.id for vm in open_}
     off, seen = [name for name in options.hosts_off if name not in doubts], hypervisors.reports()
-    return [_alone(judge(finding.vm, scene, host, reports, off, options.datastore_location), scene, seen) if finding.vm.id in numbers else finding
-            for finding in findings]
+    return [_alone(judge(finding.vm, scene, host, reports, off, options.datastore_location, finding.demand), scene, seen)
+            if finding.vm.id in numbers else finding for finding in findings]
+
+
+def _number(vm):
+    return vm.id
 
 
 def _alone(finding, scene, seen):
     """Refuse what any host contradicts that was asked in this run, also for other VMs and a while ago: its domain is where nothing looks for it."""
     strays = hypervisor_facts.strays(finding.vm, seen, scene.hosts.values())
-    if not strays or finding.decision.action not in recovery.ACTIONS:
+    if not strays or finding.decision.action not in CALLS:
         return finding
     return finding._replace(decision=recovery.Decision(
         recovery.REFUSE, f"something of its domain is on {', '.join(strays)}, where it should not be: it may run twice, or elsewhere than the daemon says; "
@@ -128,15 +164,19 @@ class Look:
     def __init__(self, adapter, options, stores=()):
         self.adapter, self.options, self.stores = adapter, options, stores      # stores: datastores whose folders are all listed
         self.answers = {}           # host → (when, questions, Report or why not)
+        self.moments = {}           # host → the moments of demanded VMs that it was asked in
 
     def at(self, vms, now, called):
         """Return host → Report, or the text that says why there is none, for the hosts of these VMs.
 
         What was seen before a VM's last call is no evidence for its next one: what ended in between (a mv, its deletion of the source) was not seen.
-        ``called`` is in whole seconds, rounded down.
+        ``called`` is in whole seconds, rounded down. For a demand, which cannot be undone, what was seen in another state of the VM is none either.
         """
-        wanted = hypervisor_facts.questions(vms, self.options.datastore_location)
-        stale = {host: rows for host, rows in wanted.items() if host not in self.options.hosts_off and not self._fresh(host, rows, now, called)}
+        demands = _demands(self.options)
+        wanted = hypervisor_facts.questions(vms, self.options.datastore_location, demands)
+        moments = {vm.id: (vm.id, vm.state, vm.seq) for vm in vms if vm.id in demands}
+        stale = {host: rows for host, rows in wanted.items() if host not in self.options.hosts_off and not self._fresh(host, rows, now, called, moments)}
+        self.moments.update({host: {moments[row.vm] for row in rows if row.vm in moments} for host, rows in stale.items()})
         location = self.options.datastore_location
         scripts = {host: hypervisor.script(rows, location=location, stores=self.stores) for host, rows in stale.items()}
         for host, answer in self.adapter.ask(scripts).items():
@@ -148,9 +188,10 @@ class Look:
         """Return host → what it answered last."""
         return {host: report for host, (unused, unused2, report) in self.answers.items()}
 
-    def _fresh(self, host, rows, now, called):
+    def _fresh(self, host, rows, now, called, moments):
         when, answered, unused = self.answers.get(host, (None, (), None))
-        return when is not None and 0 <= now - when < LOOK_S and set(rows) <= set(answered) and all(called.get(row.vm, 0) + 1 <= when for row in rows)
+        return when is not None and 0 <= now - when < LOOK_S and set(rows) <= set(answered) and \
+            {moments[row.vm] for row in rows if row.vm in moments} <= self.moments.get(host, set()) and all(called.get(row.vm, 0) + 1 <= when for row in rows)
 
 
 def look(api, host, options):
@@ -162,28 +203,49 @@ def look(api, host, options):
     return evidence.Scene(now=host.now(), started=started, logs=host.logs_since(started), hosts=evidence.parse_hosts(api.host_pool()),
                           transfers=host.transfers() | host.transfers_by_hand(),
                           journal=host.journal(), transfer_settle_s=options.transfer_settle_s, monitoring_settle_s=options.monitoring_settle_s,
-                          retry_failures=options.retry_failures)
+                          retry_failures=options.retry_failures, release=api.version() if options.demanded else "")
 
 
-def judge(vm, scene, host, reports=None, off=(), location=hypervisor.LOCATION):
+def judge(vm, scene, host, reports=None, off=(), location=hypervisor.LOCATION, demand=None):
+    words = () if demand is None or vm.state == "DONE" else (
+        *recovery_demands.consequences(demand, vm.state, scene.release, [disk.id for disk in vm.disks if disk.persistent]),
+        *hypervisor_facts.shown(vm, reports or {}, off, location))
     if reports is None:
         known = evidence.weigh(vm, scene, host.last_state(vm.id))
-        return Finding(vm, known, _decide(vm, known))
+        return Finding(vm, known, _decide(vm, known, scene, demand), demand=demand, words=words)
     hosts = hypervisor_facts.asked(vm, reports, off)
     known = evidence.weigh(vm, scene, host.last_state(vm.id), hypervisor_facts.facts(vm, reports, off, location))
-    decision = _decide(vm, known)
+    decision = _decide(vm, known, scene, demand)
     silent = [why for why in hosts.values() if why not in (hypervisor_facts.ANSWERED, hypervisor_facts.OFF)]
     if silent and decision.action in (recovery.REFUSE, recovery.WAIT):
         decision = decision._replace(reason=f"{decision.reason} ({'; '.join(silent)})")
-    return Finding(vm, known, decision, hosts)
+    return Finding(vm, known, decision, hosts, demand, words)
 
 
-def _decide(vm, known):
-    decision = recovery.decide(vm.state, known)
-    if not vm.locked or decision.action not in recovery.ACTIONS:
+def _decide(vm, known, scene, demand):
+    again = _recreated_once(vm, scene)
+    if demand is None or (demand == recovery_demands.RECREATE and vm.state == "CLEANUP_RESUBMIT" and not again):
+        decision = recovery.decide(vm.state, known)         # a recreate that is under way ends as any
+    else:
+        decision = recovery_demands.decide(demand, vm.state, scene.release, known, bool(vm.records), bool(vm.previous_host), again)
+    if not vm.locked or decision.action not in CALLS:
         return decision
     return recovery.Decision(recovery.REFUSE, f"it is locked (onevm lock): unlock it first; without the lock it would be recovered by {decision.action}, "
                                               f"because {decision.reason}")
+
+
+def _recreated_once(vm, scene):
+    """Tell whether we recreated the VM from a state in which that takes a second call. It had its time to be acted upon."""
+    call = scene.journal.get(vm.id, {})
+    return (vm.state == "CLEANUP_RESUBMIT" and call.get("operation") == recovery_demands.RECREATE and call.get("seq") == vm.seq
+            and scene.now - call.get("time", 0) > SLOW_S and bool(scene.release)
+            and recovery_demands.takes_two(call.get("state"), vm_states.series(scene.release)))
+
+
+def _leads_to(state, action):
+    if action in recovery_demands.OPERATIONS:
+        return recovery_demands.leads_to(action)
+    return recovery.leads_to(state, action) if action in recovery.ACTIONS else None
 
 
 def stuck(finding):
@@ -197,8 +259,10 @@ def told(finding):
     return {
         "id": vm.id, "name": vm.name, "owner": vm.owner, "state": vm.state, "family": vm_states.family(vm.state) or "", "host": vm.host,
         "previous_host": vm.previous_host, "last_operation": vm.action, "stuck": stuck(finding), "action": finding.decision.action,
-        "reason": finding.decision.reason, "hosts": finding.hosts, "evidence": {name: getattr(finding.evidence, name) for name in recovery.columns(vm.state)},
-        "leads_to": recovery.leads_to(vm.state, finding.decision.action) if finding.decision.action in recovery.ACTIONS else None,
+        "reason": finding.decision.reason, "hosts": finding.hosts, "demanded": finding.demand,
+        "evidence": {name: getattr(finding.evidence, name) for name in recovery.EVIDENCE
+                     if name in recovery.columns(vm.state) or (finding.demand and name in recovery_demands.COLUMNS)},
+        "leads_to": _leads_to(vm.state, finding.decision.action),
     }
 
 
@@ -266,13 +330,14 @@ class Run:
         for vm in vms:
             vm["result"] = vm["result"] or ("unfinished" if vm["calls"] else "not_begun")
         return {"vms": vms, "left": [vm["id"] for vm in vms if vm["result"] == "not_begun" or (
-            (vm["stuck"] or vm_states.is_failure(vm["state"])) and vm["result"] in ("refused", "waiting", "failed", "unfinished"))]}
+            (vm["stuck"] or vm_states.is_failure(vm["state"]) or vm["demanded"]) and vm["result"] in ("refused", "waiting", "failed", "unfinished"))]}
 
     def failed(self):
         return [number for number in sorted(self.vms) if self.vms[number]["result"] in ("failed", "unfinished")]
 
     def _rounds(self):
         deadline = self.host.now() + self.options.wait_timeout_s
+        check_named(self.api, self.host, self.options)
         while True:
             findings = survey(self.api, self.host, self.options, self.known, self.hypervisors,
                               {number: self.vms[number]["calls"][-1]["time"] for number in self.open})
@@ -289,7 +354,7 @@ class Run:
                     self._act(finding)
             # a *_FAILURE state waits only when we brought the VM there, in a run that was cut short, or when it is asked for
             waiting = [finding for finding in findings if finding.decision.action == recovery.WAIT
-                       and (stuck(finding) or vm_states.is_failure(finding.vm.state))]
+                       and (stuck(finding) or vm_states.is_failure(finding.vm.state) or (finding.demand and not self.vms[finding.vm.id]["calls"]))]
             if not self.open and not self.missed and not waiting and (self.check_mode or not todo or len(self.failed()) >= self.options.max_failures):
                 return
             if self.host.now() >= deadline:
@@ -301,14 +366,18 @@ class Run:
         """Return what the VMs to be begun are sorted by: the operator's order of families, then of VMs, then the id."""
         state, order, vms = finding.vm.state, list(self.options.order), list(self.options.vms or ())
         family = vm_states.family(vm_states.under_way(state) if vm_states.is_failure(state) else state)
-        return (order.index(family) if family in order else len(order), vms.index(finding.vm.id) if vms else 0, finding.vm.id)
+        return (order.index(family) if family in order else len(order), vms.index(finding.vm.id) if finding.vm.id in vms else len(vms),
+                finding.vm.id)
 
     def _wanted(self, finding):
         """Tell whether this round should act on the VM: once per step, and never again after a failure."""
         record = self.vms[finding.vm.id]
-        if finding.decision.action not in recovery.ACTIONS or record["result"] in ("failed", "predicted"):
+        if finding.decision.action not in CALLS or record["result"] in ("failed", "predicted"):
             return False
-        return finding.decision.action not in [call["operation"] for call in record["calls"]]
+        made = [call["operation"] for call in record["calls"]]
+        if finding.decision.action == recovery_demands.RECREATE and made and finding.vm.id in self.open:
+            return finding.vm.state == "CLEANUP_RESUBMIT" and made == [recovery_demands.RECREATE]        # the second call that some states need
+        return finding.decision.action not in made and not set(made) & set(recovery_demands.OPERATIONS)
 
     def _notice(self, findings):
         """Bring what is told up to date with what was read."""
@@ -325,6 +394,12 @@ class Run:
 
     def _follow(self, record, finding):
         """A VM of ours that is not at rest: done where it should end, or failed again."""
+        last = record["calls"][-1]
+        if last["operation"] in recovery_demands.OPERATIONS:
+            # PENDING may be over before we look: a scheduler gives what was recreated a new record
+            if finding.vm.state == record["leads_to"] or (last["operation"] == recovery_demands.RECREATE and finding.vm.seq > last["seq"]):
+                self._close(record, "recovered")
+            return
         retried = [call["time"] for call in record["calls"] if call["operation"] == recovery.RETRY]
         spent = vm_states.is_failure(finding.vm.state) and retried and self.host.now() - retried[-1] >= SLOW_S
         if finding.vm.state == record["leads_to"]:
@@ -379,7 +454,7 @@ class Run:
         record["calls"].append(call)
         self.open.add(vm.id)
         try:
-            self.api.vm_recover(vm.id, action)
+            (self.api.vm_recover_demanded if action in recovery_demands.OPERATIONS else self.api.vm_recover)(vm.id, action)
         except CoreError as error:
             if getattr(error, "code", None) is None:
                 raise                       # nobody answered: this is about the daemon, not about the VM
@@ -401,8 +476,11 @@ def table(result, zone):
     if result.get("answers") is False:
         return [f"zone {zone}: it is not known which VMs are stuck. {result['reason']}"]
     lines = [f"zone {zone}: no VM is stuck"]
+    unrest = [vm for vm in vms if vm["family"] != "REST"]           # one that is demanded may rest
+    if unrest:
+        lines = [f"zone {zone}: {sum(vm['stuck'] for vm in unrest)} of {len(unrest)} VMs in transition or failed are stuck"]
     if vms:
-        lines = [f"zone {zone}: {sum(vm['stuck'] for vm in vms)} of {len(vms)} VMs in transition or failed are stuck"] + _columns(
+        lines += _columns(
             ("VM", "NAME", "HOST", "STATE", "VERDICT", "OUTCOME", "REASON"),
             [(str(vm["id"]), vm["name"], vm["host"] or "-", vm["state"], vm["action"], _outcome(vm), vm["reason"]) for vm in vms])
     if images:

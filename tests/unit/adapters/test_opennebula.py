@@ -227,11 +227,19 @@ def test_the_vms_of_recorded_pages_are_counted_right():
         assert opennebula.VM_ID.findall(opennebula.CDATA.sub("", page)) == [vm.findtext("ID") for vm in ElementTree.fromstring(page).findall("VM")]
 
 
-def test_no_operation_that_destroys_can_be_called():
+def test_no_operation_that_destroys_can_be_called_where_a_verdict_is_carried_out(monkeypatch):
     assert opennebula.OPERATIONS == {"failure": 0, "success": 1, "retry": 2}
     for name in ("delete", "recreate", "delete-db"):
         with pytest.raises(KeyError):
             opennebula.OpenNebula(session="a:b").vm_recover(1, name)
+    calls = []
+    monkeypatch.setattr(opennebula.OpenNebula, "call", lambda self, *words: calls.append(words))
+    for name in ("delete", "recreate", "delete-db"):
+        opennebula.OpenNebula(session="a:b").vm_recover_demanded(7, name)
+    assert calls == [("one.vm.recover", 7, 3), ("one.vm.recover", 7, 4), ("one.vm.recover", 7, 5)]
+    for name in opennebula.OPERATIONS:
+        with pytest.raises(KeyError):
+            opennebula.OpenNebula(session="a:b").vm_recover_demanded(1, name)
 
 
 def test_credentials_come_from_oneadmins_file(tmp_path):

@@ -5,7 +5,7 @@ import json
 import pathlib
 
 import pytest
-from ansible_collections.constellation.opennebula.plugins.module_utils.core import recovery, vm_states
+from ansible_collections.constellation.opennebula.plugins.module_utils.core import recovery, recovery_demands, vm_states
 from ansible_collections.constellation.opennebula.plugins.module_utils.core.recovery import Evidence, decide
 
 SHARED = pathlib.Path(__file__).resolve().parents[3].parent / "shared" / "fixtures"
@@ -40,7 +40,8 @@ def test_every_transient_state_is_in_the_table_and_no_other_state_is_acted_on():
     assert decide("RUNNING", Evidence()).action == recovery.LEAVE and decide("LCM_STATE_99", Evidence(**LOST)).action == recovery.REFUSE
 
 
-def test_nothing_destroys():
+def test_the_table_never_chooses_what_destroys():
+    assert not set(recovery_demands.OPERATIONS) & {decision.action for unused, unused2, decision in CASES}
     words = {row.action for rows in recovery.TABLE.values() for row in rows}
     assert words == {"success", "failure", "retry", "wait", "refuse", "leave"}
 

@@ -6,7 +6,8 @@ from ansible_collections.constellation.opennebula.plugins.module_utils.adapters.
 from ansible_collections.constellation.opennebula.plugins.module_utils.core import recovery, vm_states
 
 NEXT = {"PROLOG": "BOOT", "PROLOG_MIGRATE": "BOOT_MIGRATE", "PROLOG_RESUME": "BOOT_STOPPED", "PROLOG_UNDEPLOY": "BOOT_UNDEPLOY", "EPILOG": "DONE",
-        "EPILOG_STOP": "STOPPED", "EPILOG_UNDEPLOY": "UNDEPLOYED", "SAVE_SUSPEND": "SUSPENDED", "SHUTDOWN": "EPILOG", "SHUTDOWN_POWEROFF": "POWEROFF"}
+        "EPILOG_STOP": "STOPPED", "EPILOG_UNDEPLOY": "UNDEPLOYED", "SAVE_SUSPEND": "SUSPENDED", "SHUTDOWN": "EPILOG", "SHUTDOWN_POWEROFF": "POWEROFF",
+        "CLEANUP_RESUBMIT": "PENDING"}
 STARTED = 1000.0
 
 
@@ -40,7 +41,7 @@ class World:
         self.ends_transfers, self.deaf, self.dies_after = ends_transfers, deaf, dies_after
         self.images, self.held = "", False
         self.datastores = [(0, "ssh", 1), (1, "ssh", 0)]
-        self.outcomes, self.by_hand = [], set()
+        self.outcomes, self.by_hand, self.release = [], set(), "7.4.0"
         self.calls, self.notes, self.monitored_at, self.started, self.requests = [], [], 0, STARTED, 0
 
     # the daemon
@@ -83,6 +84,26 @@ class World:
             self.enter(machine, vm_states.under_way(machine.state))
         elif operation == "success":
             self.enter(machine, recovery.leads_to(machine.state, "success"), drive=False)
+
+    def vm_recover_demanded(self, number, operation):
+        """As recorded: DONE at once, or a clean-up that ends in PENDING, with the traps."""
+        assert operation in ("delete", "recreate", "delete-db"), operation
+        machine, series = self.machines[number], vm_states.series(self.release)
+        self.calls.append((number, operation, machine.state))
+        if operation == "delete-db" and series < (5, 8):
+            raise Refused("one.vm.recover", "here", 2048, "Wrong recovery operation code")
+        if operation != "recreate":
+            return self.enter(machine, "DONE")
+        if machine.state in ("POWEROFF", "SUSPENDED") and series < (6, 10):
+            raise Refused("one.vm.recover", "here", 2048, "Cannot delete-recreate a powered off VM. Resume it first")
+        if machine.state in ("PENDING", "CLONING", "CLONING_FAILURE", "CLEANUP_DELETE"):
+            return None
+        if machine.state == "CLEANUP_RESUBMIT" or vm_states.code(machine.state)[0] != 3:
+            return self.enter(machine, "PENDING", drive=False)
+        return self.enter(machine, "CLEANUP_RESUBMIT", drive=machine.state not in ("HOTPLUG_SAVEAS_STOPPED", "HOTPLUG_SAVEAS_UNDEPLOYED"))
+
+    def version(self):
+        return self.release
 
     def enter(self, machine, state, drive=True):
         if state == "RUNNING" and machine.state.startswith("BOOT") and drive:
