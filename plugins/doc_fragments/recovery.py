@@ -57,6 +57,17 @@ options:
       - Seconds after the daemon's start from which on a host's report counts as newer than what was lost. Use at least one monitoring interval.
     type: int
     default: 60
+  stuck_after_s:
+    description:
+      - Seconds after which a transition that began after the running daemon's start is looked at like one that was lost. V(0) is never, and such a VM is
+        left to the daemon. How long a copy of a disk may take is known to you only; set it above that.
+      - The age is not enough. Nothing is done unless no driver of the daemon runs anything for any VM on this front-end (what waits behind that cannot be
+        seen), no transfer or lock is there, and every host that may be at work on the VM was asked and is not. What then decides is the same as after a lost
+        daemon.
+      - Only where the daemon's log on this front-end or the VM's history tells when the transition began.
+      - At least O(transfer_settle_s) and O(monitoring_settle_s).
+    type: int
+    default: 0
   retry_failures:
     description:
       - Whether VMs that were in a C(_FAILURE) state by themselves are taken in. By default only those are retried that recovery brought there.

@@ -115,6 +115,7 @@ SPEC = {
                              "operation": {"type": "str", "required": True, "choices": ["delete", "recreate", "delete-db"]}}},
     "transfer_settle_s": {"type": "int", "default": 30},
     "monitoring_settle_s": {"type": "int", "default": 60},
+    "stuck_after_s": {"type": "int", "default": 0},
     "retry_failures": {"type": "bool", "default": False},
     "journal": {"type": "path", "default": "/var/log/one/recovery.log"},
     "transfers_elsewhere": {"type": "list", "elements": "int", "default": []},

@@ -22,6 +22,9 @@ JOURNAL = "var/log/one/recovery.log"
 LOCKS = "run/lock"
 STATE_LINE = re.compile(r"^(\w{3} \w{3} +\d+ [\d:]+ \d{4}) \[.*New (?:VM )?(?:LCM )?state is (\w+)", re.MULTILINE)
 INFORMATION = re.compile(r"^[^\[\n]*\[[^\]\n]*\](?:\[[^\]\n]*\])?\[[ID]\]: ", re.MULTILINE)
+# what the daemon's drivers run for VMs: transfers, and actions of hypervisors and networks, here or in the ssh that runs them there; poll only looks
+SCRIPT = re.compile(r"/(?:remotes/tm|vmm|vnm)/[\w-]+/(?!poll\b)[\w-]+")
+SAMPLES, APART_S = 5, 0.2
 TAIL = 64 * 1024
 JOURNAL_TAIL = 8 * 1024 * 1024
 
@@ -55,6 +58,17 @@ class Frontend:
                 found |= {int(word) for word in command[script + 1:][-2:-1] if word.isdigit()}
                 found |= {int(number) for word in command[script + 1:] for number in re.findall(r"/datastores/\d+/(\d+)(?:/|$)", word)}
         return found
+
+    def drivers_at_work(self, pause=time.sleep):
+        """Return, sorted, the scripts for VMs that the drivers of this front-end run. Looked at several times, because between two of them none runs."""
+        found = set()
+        for sample in range(SAMPLES):
+            if sample:
+                pause(APART_S)
+            found |= {match.group().lstrip("/") for match in (SCRIPT.search(" ".join(command)) for unused, command in self._processes()) if match}
+            if found:
+                break
+        return sorted(found)
 
     def transfers_by_hand(self):
         """Return the ids of VMs whose transfer the module vm_transfer holds, also between two of its steps (locks of adapters/transfer.py)."""

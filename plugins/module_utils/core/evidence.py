@@ -33,8 +33,9 @@ Host = namedtuple("Host", "id name state monitored_at whole", defaults=(True,))
 Record = namedtuple("Record", "seq host hid tm_mad ds_id action times vm_mad", defaults=("",))
 
 # Facts of the moment, shared by all VMs. logs: this daemon writes its logs into files here. release: the daemon's, asked for where it matters.
-Scene = namedtuple("Scene", "now started logs hosts transfers journal transfer_settle_s monitoring_settle_s retry_failures release",
-                   defaults=("",))
+# stuck_after_s: 0 for never; drivers: what the daemon's drivers run here at all, when that matters
+Scene = namedtuple("Scene", "now started logs hosts transfers journal transfer_settle_s monitoring_settle_s retry_failures release "
+                   "stuck_after_s drivers", defaults=("", 0, ()))
 
 _TIMES = ("STIME", "ETIME", "PSTIME", "PETIME", "RSTIME", "RETIME", "ESTIME", "EETIME")
 _IN_PLACE = ("shared", "qcow2")             # drivers whose system datastore is the same directory on every host
@@ -45,6 +46,7 @@ _MONITORED = (MONITORED, 4)
 _BEGAN = {"MIGRATE": "STIME", "SAVE_MIGRATE": "STIME", "HOTPLUG": "STIME", "HOTPLUG_NIC": "STIME", "DISK_SNAPSHOT": "STIME", "DISK_SNAPSHOT_DELETE": "STIME",
           "CLEANUP_RESUBMIT": "ETIME"}
 _BEGAN_FAMILY = {"PROLOG": "PSTIME", "EPILOG": "ESTIME"}
+_TIMED = ("MIGRATE", "SAVE_MIGRATE")                      # of _BEGAN, those whose record begins with the step in every release
 _BOOTS_BEGAN = ("BOOT", "BOOT_MIGRATE", "BOOT_STOPPED", "BOOT_UNDEPLOY", "BOOT_POWEROFF", "BOOT_SUSPENDED")      # BOOT_UNKNOWN keeps the old RSTIME
 # What refuses to start a domain that it has already. A cloud does not: deploy of ec2 makes another instance (ec2_driver.rb), and reports the first one only
 # once it was tagged, which the daemon's death may have prevented.
@@ -85,7 +87,7 @@ def weigh(vm, scene, last_logged, shown=None):
     entry = _ours(vm, scene)
     monitored = _monitored(vm, scene)
     return _with(shown or {}, Evidence(
-        began=_began(vm, scene, last_logged, entry),
+        began=_aged(_began(vm, scene, last_logged, entry), vm, scene, last_logged, entry),
         transfer=_transfer(vm, scene),
         monitored=monitored,
         origin=_origin(vm, scene, entry),
@@ -130,6 +132,26 @@ def _began(vm, scene, last_logged, entry):
     if scene.logs or last.times.get(_step_time(vm.state), 0):
         return "before"
     return UNKNOWN
+
+
+def _aged(began, vm, scene, last_logged, entry):
+    """Tell what takes longer than the operator gives it. Unlike for "before", an earlier time than the true one would be the wrong side to be on."""
+    under_way = began == "after" and not vm_states.is_settled(vm.state)
+    since = _since(vm, scene, last_logged, entry) if under_way and scene.stuck_after_s else None
+    if since is None or scene.now - since < scene.stuck_after_s:
+        return began
+    return "behind" if scene.drivers else "overdue"
+
+
+def _since(vm, scene, last_logged, entry):
+    """Return the time since when the VM has certainly been in its state, None when nothing tells: only what this daemon logged, or a record's own time."""
+    times = []
+    if last_logged and last_logged[1] == vm.state and last_logged[0] >= int(scene.started):
+        times.append(last_logged[0])
+    record = vm.records[-1].times if vm.records else {}
+    if vm.state in _BOOTS_BEGAN + _TIMED or vm_states.family(vm.state) in _BEGAN_FAMILY:
+        times += [time for time in (record.get(_step_time(vm.state), 0),) if time]
+    return max([*times, *record.values(), entry.get("time", 0) if entry else 0]) if times else None
 
 
 def _step_time(state):

@@ -35,6 +35,7 @@ Report = namedtuple("Report", "domains uuids guests jobs disks nics busy folders
 Stored = namedtuple("Stored", "local open age_s written inode kib")
 
 _DOMAIN_ITSELF = ("qemu-kvm", "kvm", "qemu")     # and qemu-system-…; but qemu-img and qemu-nbd work on disks
+_ACTION = re.compile(r"/vmm/[\w-]+/(?!poll\b)[\w-]+")      # scripts of the virtualization driver; poll only looks
 _LOCAL = ("ext2/ext3", "xfs", "btrfs", "zfs", "f2fs", "jfs", "reiserfs", "overlayfs", "tmpfs")       # as stat -f calls them
 
 SCRIPT = r"""
@@ -84,7 +85,7 @@ set +f
 [ -e /proc/self/fd ] && [ "$(find /proc/self/fd -maxdepth 0 ! -lname x -printf y 2> /dev/null)" = y ] && grep -aq . /proc/self/comm && {
     find /proc/[0-9]*/fd /proc/[0-9]*/cwd \( "$@" \) -printf '%p\t%l\n' 2> /dev/null
     grep -a -H . /proc/[0-9]*/comm 2> /dev/null | sed 's/^\([^:]*\):/\1\t/'
-    grep -a -H -e "datastores/" -e "guest=" -e "one-[0-9]" -e "$location" /proc/[0-9]*/cmdline 2> /dev/null | tr '\0' ' ' | sed 's/^\([^:]*\):/\1\t/'
+    grep -a -H -e "datastores/" -e "guest=" -e "one-[0-9]" -e "/vmm/" -e "$location" /proc/[0-9]*/cmdline 2> /dev/null | tr '\0' ' ' | sed 's/^\([^:]*\):/\1\t/'
     section processes-end
 }
 set -f
@@ -234,13 +235,19 @@ def _processes(text, stores, questions):
 
 def _works_on(command, said, places, aliases, questions):
     paths = " ".join((said, *places))
+    acting = _ACTION.search(said)
     found = {int(number) for alias in aliases for number in re.findall(re.escape(alias) + r"/+(\d+)(?=/|\s|$)", paths)}
     if command == "tar" and not found:
         # tm/ssh/mv: 'tar -C <datastore> -cf - <VM>' names the VM, 'tar -C <datastore> -xf -' does not, and has no file open between two
         inside = {store for alias, store in aliases.items() if re.search(r"-C " + re.escape(alias) + r"/?(\s|$)", said)}
         found = {int(word) for word in said.split() if word.isdigit()} if inside else set()
         return found or {question.vm for question in questions if question.folder.rpartition("/")[0] in inside}
-    return found
+    return found | (_acts_on(said[acting.start():]) if acting else set())
+
+
+def _acts_on(said):
+    """Return the VMs that an action of a virtualization driver is for: … one-<id> … <id> <host>."""
+    return {int(number) for number in re.findall(r"\bone-(\d+)\b", said)} | {int(word) for word in said.split()[-2:-1] if word.isdigit()}
 
 
 def _stored(text, processes, location):

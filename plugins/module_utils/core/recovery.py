@@ -39,7 +39,9 @@ UNKNOWN = "unknown"
 # What can be known about a VM. The first value of each is "we do not know". The columns from domain on are the hypervisors' to fill;
 # until then monitoring tells what it can (core/evidence.py), and unknown leads to no row that acts.
 EVIDENCE = {
-    "began": (UNKNOWN, "before", "after"),              # the transition, relative to the start of the running daemon
+    # the transition, relative to the start of the running daemon. After it and longer ago than the operator gives it: overdue, and behind where the
+    # daemon's drivers are at work on anything, because what they have in their queues cannot be seen
+    "began": (UNKNOWN, "before", "after", "behind", "overdue"),
     "transfer": (UNKNOWN, "none", "running"),           # transfer scripts for this VM; none: and orphans had their time to end
     "monitored": (UNKNOWN, "yes", "no"),                # whether its host was monitored since the daemon started
     "origin": (UNKNOWN, "ours", "asked", "other", "spent"),    # of a *_FAILURE state; spent: our retry failed
@@ -67,7 +69,14 @@ _SNAPSHOTS = ("DISK_SNAPSHOT", "DISK_SNAPSHOT_POWEROFF", "DISK_SNAPSHOT_SUSPENDE
 _SNAPSHOT_DELETES = ("DISK_SNAPSHOT_DELETE", "DISK_SNAPSHOT_DELETE_POWEROFF", "DISK_SNAPSHOT_DELETE_SUSPENDED")
 _REVERTS = ("DISK_SNAPSHOT_REVERT_POWEROFF", "DISK_SNAPSHOT_REVERT_SUSPENDED")
 
-_BUSY = Row({"began": "after"}, WAIT, "it began after the running daemon started, which is still at work on it")
+# What the running daemon began is nobody else's, however old, until it is seen that nothing works on it anywhere.
+_BUSY = (
+    Row({"began": "after"}, WAIT, "it began after the running daemon started, which is still at work on it"),
+    Row({"began": "behind"}, WAIT, "it takes longer than stuck_after_s, and the daemon's drivers are at work: what waits behind that cannot be seen"),
+    Row({"began": "overdue", "transfer": ("running", UNKNOWN)}, WAIT, "it takes longer than stuck_after_s, and something still works, or may work, on it"),
+    Row({"began": "overdue", "hypervisors": (UNKNOWN, "silent")}, WAIT,
+        "it takes longer than stuck_after_s, and not every host that may be at work on it could be asked whether it is"),
+)
 _TRANSFER = (
     Row({"transfer": "running"}, WAIT, "a transfer for it still runs; a second one would write over it"),
     Row({"transfer": UNKNOWN}, WAIT, "transfers that the dead daemon left get time to end first"),
@@ -119,7 +128,7 @@ def _boots(action):
 
 def _table():
     """Return state → rows. Every list ends with a row that fits always, or covers its column."""
-    lost = (_BUSY, *_TRANSFER, _WHEN, _SILENT)
+    lost = (*_BUSY, *_TRANSFER, _WHEN, _SILENT)
     table = {
         "PROLOG": (*lost, _OFF, *_NOWHERE, Row({}, FAILURE, "the copy of its disks was lost with the daemon; it can be made again from the images")),
         "EPILOG": (*lost, _OFF, *_NOWHERE, Row({}, FAILURE, "the clean-up of its disks was lost with the daemon; it can be done again")),
@@ -127,7 +136,7 @@ def _table():
                                    Row({"source": UNKNOWN}, REFUSE, "it is not known whether its domain still runs on the host that it should leave"),
                                    *_moves(FAILURE)),
         "MIGRATE": (
-            _BUSY, _WORK, _WHEN,
+            *_BUSY, _WORK, _WHEN,
             Row({"source": "running", "domain": "running"}, REFUSE, "its domain runs on both hosts: fence one of them"),
             _UNCLEAR, _UNCLEAR_SOURCE,
             Row({"source": UNKNOWN}, REFUSE, "it is not known whether its domain runs on the host that it leaves"),
@@ -137,7 +146,7 @@ def _table():
             Row({"source": "running", "domain": "absent"}, FAILURE, "its domain runs on the source and not on the target"),
             Row({}, REFUSE, "its domain runs on neither host")),
         "SAVE_MIGRATE": (
-            _BUSY, *_TRANSFER, _WHEN,
+            *_BUSY, *_TRANSFER, _WHEN,
             Row({"source": UNKNOWN, "monitored": (UNKNOWN, "no")}, WAIT,
                 "the host that it leaves was not monitored since the daemon started; a report may tell whether it runs there"),
             Row({"source": UNKNOWN}, REFUSE, "it is not known whether its domain still runs on the host that it leaves"),
@@ -148,10 +157,10 @@ def _table():
             _OFF,
             Row({"checkpoint": "complete"}, SUCCESS, "its domain is gone from the source and its checkpoint is complete"),
             Row({}, REFUSE, "its domain is gone from the source and no complete checkpoint was seen")),
-        "RESTORE": (_BUSY, Row({}, REFUSE, "its disks may be half restored: restore them again, or look at them")),
-        "CLEANUP_DELETE": (_BUSY, Row({}, REFUSE, "it is being deleted; leftovers on its host have to be looked for by hand")),
+        "RESTORE": (*_BUSY, Row({}, REFUSE, "its disks may be half restored: restore them again, or look at them")),
+        "CLEANUP_DELETE": (*_BUSY, Row({}, REFUSE, "it is being deleted; leftovers on its host have to be looked for by hand")),
         "CLEANUP_RESUBMIT": (
-            _BUSY, *_TRANSFER, _WHEN, *_DOMAIN, _UNCLEAR_SOURCE,
+            *_BUSY, *_TRANSFER, _WHEN, *_DOMAIN, _UNCLEAR_SOURCE,
             Row({"domain": "running"}, REFUSE, "its domain still runs; put back to PENDING it would run twice"),
             # recreated while it migrated: what should clean up on both hosts may have reached neither
             Row({"source": "running"}, REFUSE, "its domain still runs on the host before; put back to PENDING it would run twice"),
@@ -165,10 +174,10 @@ def _table():
     for state in _MOVES:
         table[state] = (*lost, _OFF, *_NOWHERE, *_moves(FAILURE))
     for state in _BOOTS:
-        table[state] = (_BUSY, *_boots(FAILURE)[:-1], _WHEN, _boots(FAILURE)[-1])
+        table[state] = (*_BUSY, *_boots(FAILURE)[:-1], _WHEN, _boots(FAILURE)[-1])
     for state in _SHUTDOWNS:
         table[state] = (
-            _BUSY, _OFF, _MONITOR,
+            *_BUSY, _OFF, _MONITOR,
             Row({"domain": "absent"}, WAIT, "its domain is gone; the next report of its host ends it"),
             Row({"domain": "unclear"}, WAIT, "its domain is there and does not simply run; it may be shutting down"),
             Row({"domain": UNKNOWN}, WAIT, "no report says that its domain runs; after two reports without it the daemon ends it by itself"),
@@ -176,7 +185,7 @@ def _table():
             Row({}, FAILURE, "its domain runs on; the order to shut down is lost and has to be given again"))
     for state in ("SAVE_STOP", "SAVE_SUSPEND"):
         table[state] = (
-            _BUSY, *_TRANSFER, _WHEN, _REPORT, *_DOMAIN, _SILENT,
+            *_BUSY, *_TRANSFER, _WHEN, _REPORT, *_DOMAIN, _SILENT,
             Row({"domain": "running"}, FAILURE, "its domain still runs, nothing was saved"),
             Row({"checkpoint": "complete"}, SUCCESS, "its domain is gone and its checkpoint is complete"),
             Row({}, REFUSE, "its domain is gone and no complete checkpoint was seen"))
@@ -199,7 +208,7 @@ def _table():
                         Row({"snapshot": "present"}, FAILURE, "the disk still has the snapshot"),
                         Row({}, REFUSE, "it is not known whether the snapshot is gone from the disk"))
     for state in _REVERTS:
-        table[state] = (_BUSY, Row({}, REFUSE, "nothing tells whether the disk was reverted"))
+        table[state] = (*_BUSY, Row({}, REFUSE, "nothing tells whether the disk was reverted"))
     table.update({f"{state}_FAILURE": _after_failure(state) for state in ("PROLOG", "EPILOG", "PROLOG_MIGRATE_UNKNOWN") + _MOVES})
     table.update({f"{state}_FAILURE": _after_failure(state) for state in ("BOOT", "BOOT_MIGRATE", "BOOT_STOPPED", "BOOT_UNDEPLOY")})
     return table

@@ -27,7 +27,8 @@ _IGNORED = ("CLONING", "CLONING_FAILURE", "CLEANUP_DELETE")
 
 _FIRST = (
     Row({"transfer": "running"}, WAIT, "something still works on it or on its files, and would work on without it"),
-    Row({"began": "after"}, WAIT, "the running daemon is still at work on it, and what it asked of its drivers would go on without it"),
+    Row({"began": ("after", "behind")}, WAIT, "the running daemon is still at work on it, and what it asked of its drivers would go on without it"),
+    Row({"began": "overdue", "hypervisors": UNKNOWN}, WAIT, "the running daemon began it, and nobody was asked whether a host is still at work on it"),
     Row({"began": UNKNOWN}, REFUSE, "nothing tells whether the running daemon is at work on it: neither its history nor a log on this front-end"),
     Row({"transfer": UNKNOWN}, WAIT, "transfers that the dead daemon left get time to end first"),
     Row({"hypervisors": "silent"}, REFUSE,
@@ -36,6 +37,7 @@ _FIRST = (
     Row({"domain": "unclear"}, REFUSE, "something of its domain is on the host, and it does not simply run: end that first"),
     Row({"source": "unclear"}, REFUSE, "something of its domain is on the host before, and it does not simply run: end that first"),
 )
+_ANYWHERE = tuple(row for row in _FIRST if not set(row.when) - {"transfer", "began"})       # what counts for a VM that never had a host, too
 _NO_DOMAIN = (
     Row({"domain": UNKNOWN}, REFUSE, "it is not known whether its domain runs on the host"),
     Row({"source": UNKNOWN}, REFUSE, "it is not known whether its domain runs on the host before"),
@@ -103,7 +105,7 @@ def decide(operation, state, release, known, placed=True, moved=True, again=Fals
     if vm_states.is_settled(state) or again or not placed:
         known = known._replace(began="before")
     known = known if moved else known._replace(source="absent")
-    row = recovery.fitting(_rows(operation, state) if placed else _FIRST[:4], known)
+    row = recovery.fitting(_rows(operation, state) if placed else _ANYWHERE, known)
     return Decision(row.action, row.reason) if row else Decision(operation, "asked for by id")
 
 

@@ -25,8 +25,8 @@ REMOVED = ("the daemon does not have it any more: somebody took it out of the da
 LOOK_S = 10                 # how old an answer of a hypervisor may be when it is acted upon
 Options = namedtuple(
     "Options", "vms transfer_settle_s monitoring_settle_s retry_failures wait_timeout_s poll_s batch max_failures hosts_off datastore_location "
-    "transfers_elsewhere order demanded",
-    defaults=(None, 30, 60, False, 300, 1.0, 50, 5, (), hypervisor.LOCATION, (), (), ()))
+    "transfers_elsewhere order demanded stuck_after_s",
+    defaults=(None, 30, 60, False, 300, 1.0, 50, 5, (), hypervisor.LOCATION, (), (), (), 0))
 # hosts: name → answered, off, or why not; demand: the operation that was asked for by the VM's id; words: what that destroys and what was seen of the VM
 Finding = namedtuple("Finding", "vm evidence decision hosts demand words", defaults=({}, None, ()))
 CALLS = recovery.ACTIONS + recovery_demands.OPERATIONS
@@ -38,6 +38,9 @@ def check(options):
                 if getattr(options, name) < least]
     if options.poll_s <= 0:
         problems.append(f"poll_s is {options.poll_s}; it must be more than 0")
+    least = max(options.transfer_settle_s, options.monitoring_settle_s, 1)
+    if options.stuck_after_s and options.stuck_after_s < least:
+        problems.append(f"stuck_after_s is {options.stuck_after_s}; it must be 0 (never), or at least what transfers and monitoring get, here {least}")
     problems += recovery_demands.check(options.demanded)
     if problems:
         raise Problems("cannot recover VMs with these options", problems)
@@ -112,7 +115,7 @@ def _survey(api, host, options, known, hypervisors, called):
         return findings
     # what the daemon is at work on, and what rests in a failure that is not ours, is no business of a hypervisor
     open_ = [finding.vm for finding in findings if finding.decision.action != recovery.LEAVE
-             and (vm_states.is_failure(finding.vm.state) or finding.evidence.began != "after" or finding.demand)]
+             and (vm_states.is_failure(finding.vm.state) or _lost(finding) or finding.demand)]
     doubts = _doubts(scene, options)
     reports, numbers = dict(hypervisors.at(open_, host.now(), called or {}), **doubts), {vm.id for vm in open_}
     off, seen = [name for name in options.hosts_off if name not in doubts], hypervisors.reports()
@@ -203,7 +206,8 @@ def look(api, host, options):
     return evidence.Scene(now=host.now(), started=started, logs=host.logs_since(started), hosts=evidence.parse_hosts(api.host_pool()),
                           transfers=host.transfers() | host.transfers_by_hand(),
                           journal=host.journal(), transfer_settle_s=options.transfer_settle_s, monitoring_settle_s=options.monitoring_settle_s,
-                          retry_failures=options.retry_failures, release=api.version() if options.demanded else "")
+                          retry_failures=options.retry_failures, release=api.version() if options.demanded else "",
+                          stuck_after_s=options.stuck_after_s, drivers=tuple(host.drivers_at_work()) if options.stuck_after_s else ())
 
 
 def judge(vm, scene, host, reports=None, off=(), location=hypervisor.LOCATION, demand=None):
@@ -212,14 +216,24 @@ def judge(vm, scene, host, reports=None, off=(), location=hypervisor.LOCATION, d
         *hypervisor_facts.shown(vm, reports or {}, off, location))
     if reports is None:
         known = evidence.weigh(vm, scene, host.last_state(vm.id))
-        return Finding(vm, known, _decide(vm, known, scene, demand), demand=demand, words=words)
+        return Finding(vm, known, _in_time(_decide(vm, known, scene, demand), known, scene), demand=demand, words=words)
     hosts = hypervisor_facts.asked(vm, reports, off)
     known = evidence.weigh(vm, scene, host.last_state(vm.id), hypervisor_facts.facts(vm, reports, off, location))
     decision = _decide(vm, known, scene, demand)
     silent = [why for why in hosts.values() if why not in (hypervisor_facts.ANSWERED, hypervisor_facts.OFF)]
     if silent and decision.action in (recovery.REFUSE, recovery.WAIT):
         decision = decision._replace(reason=f"{decision.reason} ({'; '.join(silent)})")
-    return Finding(vm, known, decision, hosts, demand, words)
+    return Finding(vm, known, _in_time(decision, known, scene), hosts, demand, words)
+
+
+def _in_time(decision, known, scene):
+    """Say of what took too long why it counts as given up, or what it waits for; it was not lost with a daemon."""
+    if known.began == "overdue" and decision.action in CALLS:
+        return decision._replace(reason=f"it takes longer than {scene.stuck_after_s} s, and neither a driver here nor a host works on it; "
+                                        f"as after a lost daemon, {decision.reason}")
+    if known.began == "behind" and decision.action == recovery.WAIT:
+        return decision._replace(reason=f"{decision.reason} ({', '.join(scene.drivers[:3])})")
+    return decision
 
 
 def _decide(vm, known, scene, demand):
@@ -250,7 +264,16 @@ def _leads_to(state, action):
 
 def stuck(finding):
     """Tell whether the VM waits for something that nobody is doing (or that nobody can say is being done)."""
-    return not vm_states.is_settled(finding.vm.state) and finding.evidence.began != "after"
+    return not vm_states.is_settled(finding.vm.state) and _lost(finding)
+
+
+def _lost(finding):
+    return finding.evidence.began not in ("after", "behind")
+
+
+def _unasked(finding):
+    """Tell whether the VM waits for a host to answer: nobody waits for that with it."""
+    return finding.evidence.began == "overdue" and finding.evidence.hypervisors in (recovery.UNKNOWN, "silent")
 
 
 def told(finding):
@@ -353,7 +376,7 @@ class Run:
                 if finding.vm.id in self.open or len(self.failed()) < self.options.max_failures:
                     self._act(finding)
             # a *_FAILURE state waits only when we brought the VM there, in a run that was cut short, or when it is asked for
-            waiting = [finding for finding in findings if finding.decision.action == recovery.WAIT
+            waiting = [finding for finding in findings if finding.decision.action == recovery.WAIT and not _unasked(finding)
                        and (stuck(finding) or vm_states.is_failure(finding.vm.state) or (finding.demand and not self.vms[finding.vm.id]["calls"]))]
             if not self.open and not self.missed and not waiting and (self.check_mode or not todo or len(self.failed()) >= self.options.max_failures):
                 return

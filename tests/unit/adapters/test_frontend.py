@@ -44,6 +44,22 @@ def test_transfers_are_found_by_the_script_and_its_last_arguments(root):
     assert Frontend(root).transfers() == {42, 43}
 
 
+def test_what_the_drivers_run_is_looked_for_several_times(root):
+    pauses = []
+    process(root, 52, "vi", 5, "vi", "/etc/one/oned.conf", "99", "1")
+    process(root, 53, "ruby", 5, "ruby", "/usr/lib/one/mads/one_vmm_exec.rb", "-t", "15", "-r", "0", "kvm")
+    process(root, 54, "ssh", 5, "ssh", "kvm1", "/var/tmp/one/vmm/kvm/poll one-42 kvm1 42 kvm1")
+    assert Frontend(root).drivers_at_work(pauses.append) == [] and pauses == [0.2] * 4
+
+    def begin(seconds):
+        if len(pauses) == 6:            # between two scripts nothing runs for a moment
+            process(root, 60, "ssh", 5, "ssh", "kvm1", "if [ -x /var/tmp/one/vmm/kvm/migrate ]; then /var/tmp/one/vmm/kvm/migrate one-42 kvm2; fi")
+            process(root, 61, "bash", 5, "/bin/bash", "/var/lib/one/remotes/tm/ssh/clone", "a", "b", "42", "1")
+        pauses.append(seconds)
+
+    assert Frontend(root).drivers_at_work(begin) == ["remotes/tm/ssh/clone", "vmm/kvm/migrate"]
+
+
 def test_last_state_comes_from_the_log_of_packages_or_the_vm_directory(root):
     frontend = Frontend(root)
     assert frontend.last_state(7) is None

@@ -171,7 +171,12 @@ def test_work_on_its_files_and_a_job_of_its_domain_are_transfers():
     ("/proc/9/comm\ttar\n/proc/9/cmdline\ttar -C D/0 --sparse -xf - \n/proc/9/fd/4\tD/0/45/disk.0", {45}),
     ("/proc/9/comm\ttar\n/proc/9/cmdline\ttar -C /backup -cf - 44 ", set()),
     ("/proc/9/comm\trm\n/proc/9/cmdline\trm -rf D/0/44 ", {44}), ("/proc/9/comm\tcp\n/proc/9/fd/5\t/mnt/nfs/47/disk.0", {47}),
-    ("/proc/9/comm\tgrep\n/proc/9/cmdline\tgrep -e D ", set())])
+    ("/proc/9/comm\tgrep\n/proc/9/cmdline\tgrep -e D ", set()),
+    ("/proc/9/comm\tbash\n/proc/9/cmdline\t/bin/bash /var/tmp/one/vmm/kvm/migrate one-44 kvm2 kvm1 44 kvm1 ", {44}),
+    ("/proc/9/comm\tbash\n/proc/9/cmdline\t/bin/bash /var/tmp/one/vmm/kvm/shutdown 5e0a-web kvm1 45 kvm1 ", {45}),
+    ("/proc/9/comm\tbash\n/proc/9/cmdline\t/bin/bash /var/tmp/one/vmm/kvm/poll one-44 kvm1 44 kvm1 ", set()),
+    ("/proc/9/comm\tswtpm\n/proc/9/cmdline\tswtpm socket --log file=/var/log/swtpm/one-44-swtpm.log ", set()),
+    ("/proc/9/comm\tgrep\n/proc/9/cmdline\tgrep -a -H -e datastores/ -e one-[0-9] -e /vmm/ -e D 44 1 ", set())])
 def test_who_works_on_which_vm(lines, busy):
     said = lines.replace("D/", hypervisor.LOCATION + "/")
     text = re.sub(r"(?s)\n== processes\n.*?\n== processes-end", lambda dummy: f"\n== processes\n{said}\n== processes-end",

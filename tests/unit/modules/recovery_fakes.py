@@ -42,6 +42,7 @@ class World:
         self.images, self.held = "", False
         self.datastores = [(0, "ssh", 1), (1, "ssh", 0)]
         self.outcomes, self.by_hand, self.release = [], set(), "7.4.0"
+        self.at_work = []
         self.calls, self.notes, self.monitored_at, self.started, self.requests = [], [], 0, STARTED, 0
 
     # the daemon
@@ -125,6 +126,9 @@ class World:
 
     def transfers(self):
         return self._transfers
+
+    def drivers_at_work(self):
+        return self.at_work
 
     def transfers_by_hand(self):
         return self.by_hand
