@@ -20,6 +20,7 @@ options:
       - Not done, with the reason, while a transfer or the running daemon is at work on the VM, when it is locked, when a host that may have something of it
         does not answer (unless it is in O(hosts_off)), when its domain is on two hosts or where it should not be, or when the daemon would refuse the
         operation in the VM's state, or accept and ignore it.
+      - Asked are the VM's host and the one before. Other hosts count as far as they are asked for other VMs.
       - These VMs are taken besides those of O(vms). To leave all others alone, name them in O(vms), too.
       - An id that the daemon does not have, two operations for one VM, and an operation that the daemon's release does not have, are one error before
         anything is done. A VM that is DONE already, or PENDING for V(recreate), needs nothing.

@@ -138,8 +138,8 @@ def read(params, connect, host, hypervisors=None):
         recovery_run.check_named(api, host, options)
         look = recovery_run.Look(hypervisors, options, recovery_leftovers.stores(api.pool("datastore"))) if hypervisors else None
         findings = recovery_run.survey(api, host, options, hypervisors=look)
-        leftovers = recovery_leftovers.told(api, look.reports(), {finding.vm.id for finding in findings}, host.now(), options.vms,
-                                            options.datastore_location) if look else []
+        unrest = {finding.vm.id for finding in findings if finding.vm.state != "DONE"}          # one that is DONE, and was to be, has no verdict on its folder
+        leftovers = recovery_leftovers.told(api, look.reports(), unrest, host.now(), options.vms, options.datastore_location) if look else []
         images = recovery_images.told(api.pool("image"), host.daemon_started() or host.now())
     except NotThere as error:
         return {"answers": False, "reason": str(error), "vms": [], "images": [], "leftovers": [], "stuck": []}

@@ -68,9 +68,10 @@ def _looks(vm, location, listed=False):
 
 
 def _places(vm, location):
-    """Return where a folder of the VM may be: on its host, on the one before, and on this front-end."""
+    """Return where a folder of the VM may be: on its host, on the one before, and, when it is or was on its way there, on this front-end."""
     here, before = _here(vm, location), _before(vm, location)
-    found = [here, before if vm.previous_host else None, Place(FRONT_END, here.folder) if here else None]
+    parked = any(word in vm.state for word in ("STOP", "UNDEPLOY", "PROLOG_RESUME"))
+    found = [here, before if vm.previous_host else None, Place(FRONT_END, here.folder) if here and parked else None]
     return list(dict.fromkeys(place for place in found if place))
 
 
@@ -205,7 +206,8 @@ def _domains_shown(vm, reports, off):
         if answer == OFF:
             yield f"{host} is said to be off"
         else:
-            yield words.get(_domain(vm, host, reports, off), f"not known whether its domain runs on {{}} ({answer})").format(host)
+            seen = _domain(vm, host, reports, off)
+            yield words[seen].format(host) if seen in words else f"not known whether its domain runs on {host} ({answer})"
 
 
 def _disks_shown(vm, reports, off, location):

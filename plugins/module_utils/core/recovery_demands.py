@@ -164,7 +164,7 @@ def consequences(operation, state, release, persistent=()):
         words = ["delete destroys the VM and its disks in the system datastore; it is DONE at once and for good",
                  "the clean-up goes on afterwards and nobody waits for it; what it leaves has to be looked for by hand"]
     if state == "CLEANUP_DELETE":
-        words.append("the host's capacity may stay taken (seen after a CLEANUP_DELETE that was ended by recover)")
+        words.append("the host's capacity may stay taken (seen where CLEANUP_DELETE had been written by hand and recover ended it)")
     if persistent:
         words.append(f"persistent: {', '.join(f'disk.{number}' for number in persistent)}; see first that what was written was saved back to the image")
     return words

@@ -41,7 +41,7 @@ def check(options):
     least = max(options.transfer_settle_s, options.monitoring_settle_s, 1)
     if options.stuck_after_s and options.stuck_after_s < least:
         problems.append(f"stuck_after_s is {options.stuck_after_s}; it must be 0 (never), or at least what transfers and monitoring get, here {least}")
-    problems += recovery_demands.check(options.demanded)
+    problems += recovery_demands.check(options.demanded or ())
     if problems:
         raise Problems("cannot recover VMs with these options", problems)
 
@@ -51,7 +51,7 @@ def check_named(api, host, options):
     demands = _demands(options)
     if not demands and not options.vms:
         return
-    problems = recovery_demands.check(options.demanded, api.version()) if demands else []
+    problems = recovery_demands.check(options.demanded or (), api.version()) if demands else []
     missing = [number for number in dict.fromkeys([*(options.vms or ()), *demands]) if find_vm(api, number) is None]
     journal = host.journal() if missing else {}
     problems += [f"VM {number}: the daemon has no VM of this number" for number in missing
@@ -420,7 +420,8 @@ class Run:
         last = record["calls"][-1]
         if last["operation"] in recovery_demands.OPERATIONS:
             # PENDING may be over before we look: a scheduler gives what was recreated a new record
-            if finding.vm.state == record["leads_to"] or (last["operation"] == recovery_demands.RECREATE and finding.vm.seq > last["seq"]):
+            anew = last["operation"] == recovery_demands.RECREATE and finding.vm.seq > last["seq"] and finding.vm.state != "CLEANUP_RESUBMIT"
+            if finding.vm.state == record["leads_to"] or anew:
                 self._close(record, "recovered")
             return
         retried = [call["time"] for call in record["calls"] if call["operation"] == recovery.RETRY]

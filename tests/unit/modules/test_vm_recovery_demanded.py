@@ -223,3 +223,44 @@ def test_what_still_works_on_a_vm_that_rests_is_waited_for(check_mode):
     world = World(Machine(6, "RUNNING", ["kvm2"]), transfers=[6], ends_transfers=True)
     outcome = recover(world, Hosts(world), check_mode, demanded=want("delete", 6))
     assert results(outcome) == {6: "predicted" if check_mode else "recovered"} and len(outcome.plan.as_list()) == 1
+
+
+def test_a_clean_up_under_a_new_record_is_not_yet_what_was_asked_for():
+    world = World(Machine(6, "UNKNOWN"))
+    plain, body = world.vm_recover_demanded, world.machines[6].xml
+
+    def call(number, operation):
+        plain(number, operation)
+        world.machines[6].driven = False
+        world.machines[6].xml = lambda: body().replace("<SEQ>1<", "<SEQ>2<")
+
+    world.vm_recover_demanded = call
+    with pytest.raises(NotConverged, match="VM 6 unfinished in CLEANUP_RESUBMIT"):
+        recover(world, Hosts(world), demanded=want("recreate", 6), wait_timeout_s=15)
+
+
+def test_the_front_end_is_looked_at_for_disks_only_where_a_vm_parks_them_there():
+    """One that copies its disks has no such datastore until then, so that nothing could be said of other copies."""
+    def asked(state):
+        world = World(Machine(6, state))
+        hosts = Hosts(world, {(others.FRONT_END, 6): 8 * MIB})
+        return others.FRONT_END in hosts.asked or f"on {others.FRONT_END}" in told(world, hosts, demanded=want("delete", 6))["reason"]
+
+    assert [state for state in ("UNKNOWN", "POWEROFF", "STOPPED", "UNDEPLOYED", "PROLOG_RESUME_FAILURE", "PROLOG_FAILURE", "EPILOG_STOP") if asked(state)] == [
+        "STOPPED", "UNDEPLOYED", "PROLOG_RESUME_FAILURE", "EPILOG_STOP"]
+
+
+def test_the_folder_of_one_that_is_done_is_told_as_left_over():
+    world = World(Machine(6, "DONE"), Machine(9, "PROLOG"))
+    world.clock = 2000000
+    hosts = Hosts(world)
+    hosts.stored = {("kvm2", 6): (1000, 1)}
+    assert [left["vm"] for left in plan(world, hosts, demanded=want("delete", 6))["leftovers"]] == [6]
+
+
+def test_no_demand_can_be_written_as_nothing_and_hosts_may_say_what_they_like():
+    world = World(Machine(6, "UNKNOWN"))
+    assert not recover(world, Hosts(world), demanded=None).changed
+    hosts = Hosts(world)
+    hosts.ask = lambda scripts: {host: CoreError("it says {0} and {}", host) for host in scripts}
+    assert "it says {0} and {}" in told(world, hosts, demanded=want("delete", 6))["reason"]
