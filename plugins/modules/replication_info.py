@@ -182,7 +182,8 @@ def read(params, server):
     if reached is not None:
         gtid["reached"] = reached
     return {
-        "present": True, "configured_filters": None if arguments is None else replication.configured_filters(arguments), "sources": replication.parse(rows), "status": [replication.status_of(row) for row in rows], "rows": rows, "gtid": gtid,
+        "present": True, "configured_filters": None if arguments is None else replication.configured_filters(arguments),
+        "sources": replication.parse(rows), "status": [replication.status_of(row) for row in rows], "rows": rows, "gtid": gtid,
         "variables": variables, "semi_sync": server.status("rpl_semi_sync%"), "server_id": int(variables["server_id"]),
         "gtid_domain_id": int(variables["gtid_domain_id"]), "read_only": variables["read_only"] != "OFF",
         "certificate_fingerprint": certificate.fingerprint(shown) if shown else ""}

@@ -50,8 +50,8 @@ def findings(facts_of, expected=None, servers=None, configured=None):
                                  + (f" and ignores {ignored}" if ignored else "") + f", wanted {len(want)}", "refilter",
                                  hint="If it comes back after a restart, the configuration file is wrong: site.yml --tags database."))
         if want and configured is not None and configured.get(name, []) != sorted(want):
-            found.append(Finding("file", name, f"the configuration file has {len(configured.get(name, []))} tables for its filter, wanted {len(want)}: the next "
-                                 "start of MariaDB brings that", repair.SITE))
+            found.append(Finding("file", name, f"the configuration file has {len(configured.get(name, []))} tables for its filter, wanted {len(want)}: "
+                                 "the next start of MariaDB brings that", repair.SITE))
         wrong = list(_of_address(name, row, (servers or {}).get(name)))
         if wrong:
             found += wrong      # what it gets and what it lacks is judged once it pulls from the right server

@@ -344,7 +344,8 @@ def _federation(topology, seen, inventory):
         others = [f"{one['id']} ({one['name']})" for one in asked[0]["zones"] if one["id"] not in
                   [other["id"] for other in topology["zones"].values() if other["mode"] != "standalone"]]
         if others and zone is master:
-            yield check("federation", zone["name"], f"also knows {', '.join(others)}, not in this inventory; one that has left: roles/federation/README.md", True)
+            yield check("federation", zone["name"],
+                        f"also knows {', '.join(others)}, not in this inventory; one that has left: roles/federation/README.md", True)
     yield from _contents(topology, [node for zone in topology["zones"].values() if zone["mode"] != "standalone" for node in zone["nodes"]], seen, inventory)
 
 

@@ -91,6 +91,6 @@ def test_verification_hands_every_front_ends_reports_to_core():
         result = plugin(verification, {"reports": {"frontend": "front", "replication": "database"}}).run(
             task_vars={"hostvars": hostvars, "opennebula_topology": topology, "ansible_play_hosts_all": ["alpha1"]})
     assert verify.call_args.kwargs["hosts"] == ["alpha1"]
-    assert verify.call_args.args[:2] == (topology, {"alpha1": {"frontend": {"a": 1}, "replication": {"b": 2}},
-                                                "alpha2": {"frontend": {"a": 3}, "replication": None}})
+    seen = {"alpha1": {"frontend": {"a": 1}, "replication": {"b": 2}}, "alpha2": {"frontend": {"a": 3}, "replication": None}}
+    assert verify.call_args.args[:2] == (topology, seen)
     assert (result["changed"], result["bad"], result["lines"]) == (False, [{"ok": False}], ["red"])

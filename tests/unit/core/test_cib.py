@@ -233,7 +233,8 @@ def test_resource_of_others_that_is_kept_with_ours_is_named(ties, named):
     own, dummy = cib.describe(cib.parse(LIVE))
     wanted = cib.declared(own)
     warnings = cib.plan(cib.parse(kept(*ties)), wanted).warnings
-    assert warnings == ((f"resource old is not declared, and stays with what is ({named}). If nobody wants it any more: pcs resource delete old",) if named else ())
+    words = f"resource old is not declared, and stays with what is ({named}). If nobody wants it any more: pcs resource delete old"
+    assert warnings == ((words,) if named else ())
     assert cib.plan(cib.parse(kept(*ties)), wanted, absent=["old"] + [tie.split('"')[1] for tie in ties]).warnings == ()
     assert cib.plan(cib.parse(kept(*ties)), wanted, exclusive=True).warnings == ()
 

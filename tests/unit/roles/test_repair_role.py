@@ -85,7 +85,8 @@ def play(tmp_path):
         (tmp_path / "log").write_text("")
         (tmp_path / "answers").write_text(json.dumps(dict({"cluster_info": [{"holders": {"federation_vip": ["alpha2"], "zone_vip": ["alpha1"]}}]}, **answers)))
         done = subprocess.run(["ansible-playbook", "-i", tmp_path / "hosts", tmp_path / "play.yml"], capture_output=True, text=True, timeout=120, check=False,
-                              env=dict(os.environ, ANSIBLE_COLLECTIONS_PATH=str(tmp_path), ANSIBLE_CONFIG=str(tmp_path / "ansible.cfg"), ANSIBLE_NOCOLOR="1", HOME=str(tmp_path)))
+                              env=dict(os.environ, ANSIBLE_COLLECTIONS_PATH=str(tmp_path), ANSIBLE_CONFIG=str(tmp_path / "ansible.cfg"),
+                                       ANSIBLE_NOCOLOR="1", HOME=str(tmp_path)))
         asked = (tmp_path / "log").read_text().splitlines()
         return done.returncode, done.stdout + done.stderr, [line for line in asked if not line.startswith(("cluster_info", "database_repair_info"))]
 
@@ -97,7 +98,8 @@ NEW_LOG = {"changed": True, "new_binary_log": True, "backup_file": "/b/x.sql"}
 
 
 def test_repaired_front_end_takes_part_again_although_somebody_does_not_follow(play):
-    code, said, asked = play(database_repair=[NEW_LOG], database_repair_info=[{"findings": [NO_VERB], "lines": ["alpha1: two histories", "nothing to do here"]}])
+    left = {"findings": [NO_VERB], "lines": ["alpha1: two histories", "nothing to do here"]}
+    code, said, asked = play(database_repair=[NEW_LOG], database_repair_info=[left])
     assert code == 0 and asked == [OUT, "database_repair reseed_node", BACK], said
     assert "alpha1: two histories" in said and "is not repaired" not in said
 
