@@ -127,7 +127,7 @@ def test_declared_device(given_, expected):
 def test_device_of_the_file_is_compared_by_what_is_declared():
     options = corosync_conf.Document("quorum {\n device {\n model: net\n votes: 1\n timeout: 9\n net {\n host: q\n algorithm: lms\n }\n }\n}\n").options()
     assert quorum_device.there(options) == {"host": "q", "algorithm": "lms", "timeout_ms": "9"}
-    declared = {"host": "q", "algorithm": "lms", "timeout_ms": 9}
+    declared = {"host": "q", "algorithm": "lms", "timeout_ms": "9"}
     assert quorum_device.plan("c", declared, quorum_device.there(options)) == ([], [])
     (change,), unused = quorum_device.plan("c", dict(declared, algorithm="ffsplit"), quorum_device.there(options))
     assert change.step == ("device", "update", {"algorithm": "ffsplit"}) and change.as_dict()["before"] == {"algorithm": "lms"}
