@@ -1,10 +1,10 @@
 # Copyright: (c) 2026, The constellation.opennebula team
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Filter recovery_table: a thin reader over core/recovery_run.py."""
+"""Filter recovery_table: a thin reader over core/recovery_table.py."""
 from __future__ import annotations
 
-from ..module_utils.core import recovery_run
+from ..module_utils.core import recovery_table
 
 DOCUMENTATION = r"""
 name: recovery_table
@@ -43,4 +43,4 @@ _value:
 
 class FilterModule:
     def filters(self):
-        return {"recovery_table": recovery_run.table}
+        return {"recovery_table": recovery_table.table}

@@ -7,7 +7,7 @@ import pathlib
 import weakref
 
 import pytest
-from ansible_collections.constellation.opennebula.plugins.module_utils.core import recovery, vm_states
+from ansible_collections.constellation.opennebula.plugins.module_utils.core import recovery, recovery_table, vm_states
 from ansible_collections.constellation.opennebula.plugins.module_utils.core.errors import CoreError, NotConverged, NotThere
 from ansible_collections.constellation.opennebula.plugins.modules import vm_recovery, vm_recovery_info
 
@@ -446,7 +446,7 @@ def test_a_vm_that_is_removed_from_the_database_meanwhile_ends_alone(when):
     assert (told[1]["result"], told[1]["state_after"]) == ("removed", None) and "--delete-db" in told[1]["reason"] and "kvm1" in told[1]["reason"]
     assert [note["result"] for note in world.outcomes if note["vm"] == 1] == (["removed"] if told[1]["calls"] else [])
     assert ("1 vm1" in {change["target"] for change in outcome.plan.as_list()}) is bool(told[1]["calls"])
-    (line,) = [line for line in vm_recovery.recovery_run.table(outcome.as_result(), "alpha") if line.startswith("1 ")]
+    (line,) = [line for line in recovery_table.table(outcome.as_result(), "alpha") if line.startswith("1 ")]
     assert " removed " in line and "None" not in line
 
 
@@ -544,7 +544,7 @@ def test_images_that_wait_or_failed_are_told_with_their_vms_and_what_to_do(state
 def test_the_table_shows_images_with_what_to_do():
     world = World()
     world.images = "<IMAGE><ID>7</ID><UNAME>alice</UNAME><NAME>web</NAME><REGTIME>900</REGTIME><STATE>4</STATE><VMS><ID>42</ID></VMS></IMAGE>"
-    lines = vm_recovery.recovery_run.table(plan(world), "alpha")
+    lines = recovery_table.table(plan(world), "alpha")
     assert lines[:2] == ["zone alpha: no VM is stuck", "zone alpha: 1 images are locked, being copied or deleted, or in error"]
     assert lines[3].split()[:4] == ["7", "web", "LOCKED", "42"] and "does not take up again" in lines[3] and "See oned.log" in lines[3] and len(lines) == 4
 
@@ -567,14 +567,14 @@ def test_the_journal_names_match_between_both_modules():
 
 def test_the_table_shows_plan_outcome_and_failure():
     world = mixed()
-    lines = vm_recovery.recovery_run.table(plan(world), "alpha")
+    lines = recovery_table.table(plan(world), "alpha")
     assert lines[0] == "zone alpha: 12 of 14 VMs in transition or failed are stuck" and len(lines) == 16
     assert lines[2].split()[:7] == ["1", "vm1", "kvm1", "PROLOG", "failure", "->", "RUNNING"] and lines[2].endswith("made again from the images")
-    done = vm_recovery.recovery_run.table(recover(world).as_result(), "alpha")
+    done = recovery_table.table(recover(world).as_result(), "alpha")
     assert done[2].split()[:7] == ["1", "vm1", "kvm1", "PROLOG", "failure", "recovered:", "RUNNING"]
-    assert vm_recovery.recovery_run.table({"vms": []}, "beta") == ["zone beta: no VM is stuck"]
+    assert recovery_table.table({"vms": []}, "beta") == ["zone beta: no VM is stuck"]
     silent = {"answers": False, "reason": "OpenNebula does not answer at here: Connection refused.", "vms": [], "images": [], "leftovers": [], "stuck": []}
-    assert vm_recovery.recovery_run.table(silent, "beta") == ["zone beta: it is not known which VMs are stuck. " + silent["reason"]]
-    assert vm_recovery.recovery_run.table({"failed": True, "msg": "MODULE FAILURE"}, "beta") == ["zone beta: MODULE FAILURE"]
-    assert vm_recovery.recovery_run.table({"msg": "OpenNebula does not answer", "error": {}}, "beta") == ["zone beta: OpenNebula does not answer"]
-    assert len(vm_recovery.recovery_run.table({"error": {"vms": done and plan(world)["vms"]}}, "x")) > 3
+    assert recovery_table.table(silent, "beta") == ["zone beta: it is not known which VMs are stuck. " + silent["reason"]]
+    assert recovery_table.table({"failed": True, "msg": "MODULE FAILURE"}, "beta") == ["zone beta: MODULE FAILURE"]
+    assert recovery_table.table({"msg": "OpenNebula does not answer", "error": {}}, "beta") == ["zone beta: OpenNebula does not answer"]
+    assert len(recovery_table.table({"error": {"vms": done and plan(world)["vms"]}}, "x")) > 3

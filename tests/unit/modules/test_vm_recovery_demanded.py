@@ -4,7 +4,7 @@ import importlib.util
 import pathlib
 
 import pytest
-from ansible_collections.constellation.opennebula.plugins.module_utils.core import recovery_run
+from ansible_collections.constellation.opennebula.plugins.module_utils.core import recovery_table
 from ansible_collections.constellation.opennebula.plugins.module_utils.core.errors import CoreError, NotConverged
 from ansible_collections.constellation.opennebula.plugins.modules import vm_recovery, vm_recovery_info
 
@@ -209,7 +209,7 @@ def test_a_daemon_that_accepts_a_demand_and_does_nothing_is_told():
 
 def test_the_table_of_a_demand_on_a_vm_that_rests():
     world = World(Machine(6, "RUNNING", ["kvm2"]))
-    lines = recovery_run.table(plan(world, Hosts(world), demanded=want("delete", 6)), "alpha")
+    lines = recovery_table.table(plan(world, Hosts(world), demanded=want("delete", 6)), "alpha")
     assert lines[0] == "zone alpha: no VM is stuck" and lines[2].split()[:7] == ["6", "vm6", "kvm2", "RUNNING", "delete", "->", "DONE"]
     assert "destroys the VM and its disks" in lines[2]
 

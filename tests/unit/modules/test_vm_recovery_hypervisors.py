@@ -5,7 +5,7 @@ import pathlib
 import re
 
 import pytest
-from ansible_collections.constellation.opennebula.plugins.module_utils.core import vm_states
+from ansible_collections.constellation.opennebula.plugins.module_utils.core import recovery_table, vm_states
 from ansible_collections.constellation.opennebula.plugins.module_utils.core.errors import CoreError
 from ansible_collections.constellation.opennebula.plugins.module_utils.core.hypervisor import FRONT_END
 from ansible_collections.constellation.opennebula.plugins.modules import vm_recovery, vm_recovery_info
@@ -488,7 +488,7 @@ def test_a_recovery_lists_no_folders():
 
 
 def test_the_plan_shows_leftovers_with_what_to_do():
-    lines = vm_recovery.recovery_run.table(plan(*attic(Resting(42, "RUNNING", "kvm2"))), "alpha")
+    lines = recovery_table.table(plan(*attic(Resting(42, "RUNNING", "kvm2"))), "alpha")
     at = lines.index("zone alpha: 1 folders on hypervisors seem to be left over; look at them by hand, recovery removes nothing")
     assert lines[at + 2].split()[:6] == ["kvm1", "/var/lib/one/datastores/0/42", "vm42", "24", "h", "2"]
     assert lines[at + 2].endswith("remove this folder by hand.")
